@@ -1,0 +1,41 @@
+option(SWARM_BUILD_TESTS "Build the test programs" ON)
+option(SWARM_BUILD_FUZZERS "Build the libFuzzer targets" OFF)
+set(SWARM_SANITIZE "" CACHE STRING "Sanitizers, as clang's -fsanitize= takes them (address,undefined or thread)")
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(project_options INTERFACE)
+target_include_directories(project_options INTERFACE "${CMAKE_SOURCE_DIR}" "${CMAKE_BINARY_DIR}/generated")
+target_compile_definitions(project_options INTERFACE MSGPACK_NO_BOOST _GNU_SOURCE)
+target_compile_options(project_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
+  -Woverloaded-virtual -Wimplicit-fallthrough
+  -fPIE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  target_compile_options(project_options INTERFACE $<$<NOT:$<BOOL:${SWARM_SANITIZE}>>:-D_FORTIFY_SOURCE=3> -fstack-protector-strong)
+else()
+  target_compile_definitions(project_options INTERFACE _GLIBCXX_ASSERTIONS)
+endif()
+if(SWARM_SANITIZE)
+  target_compile_options(project_options INTERFACE
+    -fsanitize=${SWARM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(project_options INTERFACE -fsanitize=${SWARM_SANITIZE})
+endif()
+if(SWARM_BUILD_FUZZERS)
+  target_compile_options(project_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_link_options(project_options INTERFACE -fuse-ld=lld -pie)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  # base_dir lets worktrees and fresh clones share what was compiled; the sloppiness is what ccache's manual asks for
+  # with precompiled headers.
+  set(CMAKE_C_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
+endif()
