@@ -13,6 +13,7 @@ target_compile_definitions(project_options INTERFACE MSGPACK_NO_BOOST _GNU_SOURC
 target_compile_options(project_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
   -Woverloaded-virtual -Wimplicit-fallthrough
+  -Wno-missing-designated-field-initializers  # what a designated initialiser leaves out has its default
   -fPIE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   target_compile_options(project_options INTERFACE $<$<NOT:$<BOOL:${SWARM_SANITIZE}>>:-D_FORTIFY_SOURCE=3> -fstack-protector-strong)

@@ -1,0 +1,131 @@
+#include "protocol/async/timer.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "protocol/async/channel.hpp"
+#include "tests/fixtures/loop_fixture.hpp"
+
+using namespace swarm;
+using namespace swarm::async;
+using namespace std::chrono_literals;
+using tests::FakeTimeFixture;
+
+namespace {
+
+Task<> note_after(Loop& loop, Duration delay, std::vector<int>& order, int mark) {
+  co_await sleep_for(loop, delay);
+  order.push_back(mark);
+}
+
+Task<Result<int>> answer_after(Loop& loop, Duration delay) {
+  co_await sleep_for(loop, delay);
+  co_return 42;
+}
+
+Task<> keep(Task<Result<int>> task, std::optional<Result<int>>& out) { out.emplace(co_await std::move(task)); }
+
+Task<> hold_turn(Loop& loop, Turn& turn, Duration time, std::vector<int>& order, int mark) {
+  const auto guard = co_await turn.take();
+  order.push_back(mark);
+  co_await sleep_for(loop, time);
+}
+
+Task<> produce(Channel<int>& channel, int count) {
+  for (int i = 0; i < count; ++i) {
+    const bool sent = co_await channel.send(i);
+    if (!sent) co_return;
+  }
+  channel.close();
+}
+
+Task<> consume(Channel<int>& channel, std::vector<int>& out) {
+  for (;;) {
+    const std::optional<int> value = co_await channel.receive();
+    if (!value) co_return;
+    out.push_back(*value);
+  }
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(FakeTimeFixture, "timers fire in the order of their time, only when it has come") {
+  std::vector<int> order;
+  TaskSet set(loop);
+  set.spawn(note_after(loop, 30s, order, 3));
+  set.spawn(note_after(loop, 10s, order, 1));
+  set.spawn(note_after(loop, 20s, order, 2));
+  advance(9s);
+  CHECK(order.empty());
+  advance(11s);
+  CHECK(order == std::vector{1, 2});
+  advance(10s);
+  CHECK(order == std::vector{1, 2, 3});
+}
+
+TEST_CASE_METHOD(FakeTimeFixture, "a deadline drops the work and names it") {
+  std::optional<Result<int>> out;
+  TaskSet set(loop);
+  set.spawn(keep(with_timeout(loop, answer_after(loop, 10s), 5s, "agent"), out));
+  advance(5s);
+  REQUIRE(out);
+  REQUIRE_FALSE(out->has_value());
+  CHECK(out->error().code == Code::deadline_exceeded);
+  CHECK(out->error().message == "agent: no answer within 5000 ms");
+  CHECK_FALSE(loop.next_timer());  // the dropped work left no timer behind
+}
+
+TEST_CASE_METHOD(FakeTimeFixture, "work within its deadline gives its result") {
+  std::optional<Result<int>> out;
+  TaskSet set(loop);
+  set.spawn(keep(with_timeout(loop, answer_after(loop, 4s), 5s, "agent"), out));
+  advance(5s);
+  REQUIRE(out);
+  CHECK(out->value() == 42);
+}
+
+TEST_CASE_METHOD(FakeTimeFixture, "a timer may destroy itself in its call") {
+  auto timer = std::make_unique<Timer>(loop);
+  timer->start_after(1s, [&] { timer.reset(); });
+  advance(1s);
+  CHECK_FALSE(timer);
+}
+
+TEST_CASE_METHOD(FakeTimeFixture, "turns are given in order, also past a dropped waiter") {
+  Turn turn(loop);
+  std::vector<int> order;
+  TaskSet first(loop);
+  TaskSet dropped(loop);
+  TaskSet last(loop);
+  first.spawn(hold_turn(loop, turn, 10s, order, 1));
+  loop.run_until_idle();
+  dropped.spawn(hold_turn(loop, turn, 10s, order, 2));
+  loop.run_until_idle();
+  last.spawn(hold_turn(loop, turn, 10s, order, 3));
+  advance(1s);
+  CHECK(order == std::vector{1});
+
+  SECTION("dropped while waiting") {
+    dropped.cancel_all();
+    advance(10s);
+    CHECK(order == std::vector{1, 3});
+  }
+  SECTION("dropped after it was handed the turn") {
+    first.cancel_all();  // hands over to the second, which has not run yet
+    dropped.cancel_all();
+    advance(1s);
+    CHECK(order == std::vector{1, 3});
+  }
+}
+
+TEST_CASE_METHOD(FakeTimeFixture, "a full channel makes the sender wait and nothing is lost") {
+  Channel<int> channel(loop, 2);
+  std::vector<int> out;
+  TaskSet set(loop);
+  set.spawn(produce(channel, 100));
+  loop.run_until_idle();
+  CHECK(channel.size() == 2);
+  set.spawn(consume(channel, out));
+  loop.run_until_idle();
+  CHECK(out.size() == 100);
+  CHECK(set.size() == 0);
+}
