@@ -1,0 +1,59 @@
+#include "protocol/api/registry.hpp"
+
+#include <fmt/format.h>
+
+#include "protocol/api/exec.hpp"
+#include "protocol/api/rpc.hpp"
+#include "protocol/api/sandbox.hpp"
+#include "protocol/api/stream.hpp"
+#include "protocol/core/nearest.hpp"
+#include "protocol/core/utf8.hpp"
+
+namespace swarm::api {
+namespace {
+
+template <class Info>
+using List = std::span<const Info* const>;
+
+template <class Info>
+std::vector<const Info*> joined(std::initializer_list<List<Info>> lists) {
+  std::vector<const Info*> all;
+  for (const List<Info>& list : lists) all.insert(all.end(), list.begin(), list.end());
+  std::ranges::sort(all, {}, &Info::name);
+  return all;
+}
+
+}  // namespace
+
+std::span<const MethodInfo* const> all_methods() {
+  static const auto all = joined<MethodInfo>({rpc_methods(), sandbox_methods(), exec_methods()});
+  return all;
+}
+
+std::span<const EventInfo* const> all_events() {
+  static const auto all = joined<EventInfo>({sandbox_events(), exec_events()});
+  return all;
+}
+
+std::span<const NotificationInfo* const> all_notifications() {
+  static const auto all = joined<NotificationInfo>({rpc_notifications(), stream_notifications()});
+  return all;
+}
+
+const MethodInfo* find_method(std::span<const MethodInfo* const> methods, std::string_view name) {
+  const auto found = std::ranges::find(methods, name, &MethodInfo::name);
+  return found == methods.end() ? nullptr : *found;
+}
+
+Error unknown_method(std::span<const MethodInfo* const> methods, std::string_view name) {
+  std::vector<std::string> names;
+  names.reserve(methods.size());
+  for (const MethodInfo* method : methods) names.emplace_back(method->name);
+  std::string hint = did_you_mean(name, names);
+  if (hint.empty()) hint = "; `rpc.discover` lists all";
+  return {.code = Code::unimplemented,
+          .message = fmt::format("unknown method '{}'{}", shown(name), hint),
+          .retryable = false};
+}
+
+}  // namespace swarm::api
