@@ -1,0 +1,152 @@
+#pragma once
+// Every setting of the daemon as one plain struct. Parts are passed by const reference to who needs them; nothing else
+// in the daemon reads a file or the environment for its behaviour. What each setting means, how it is checked and
+// whether it can change while the daemon runs stands in one place, schema.cpp; the defaults are the initialisers here.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/core/units.hpp"
+
+namespace swarm::config {
+
+enum class LogLevel { trace, debug, info, warn, error, off };
+enum class LogFormat { automatic, human, json, journald };
+enum class Network { off, allow, on };
+enum class Cgroups { automatic, v2, v1, off };
+enum class SecretSource { stored, environment, file, credential, command };
+
+/// [daemon]
+struct Daemon {
+  std::filesystem::path socket;  ///< empty: as protocol/places decides
+  Duration drain_timeout = std::chrono::seconds(10);
+  Duration idle_exit{0};
+  std::uint32_t threads = 8;
+};
+
+/// [log]
+struct Log {
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::automatic;
+  std::map<std::string, LogLevel> levels;
+  std::filesystem::path file;  ///< empty: the log directory, when daemonised
+  ByteSize max_size{10ULL << 20U};
+  std::uint32_t keep = 5;
+};
+
+/// [store]
+struct Store {
+  std::filesystem::path path;  ///< empty: the state directory
+  Duration event_retention = std::chrono::hours(24 * 30);
+  std::uint64_t event_limit = 1'000'000;
+  Duration checkpoint_interval = std::chrono::seconds(30);
+};
+
+/// [limits]: what one daemon, one connection and one message may take.
+struct Limits {
+  std::uint32_t connections = 1024;
+  std::uint32_t requests_per_connection = 256;
+  ByteSize frame{16ULL << 20U};
+  std::uint32_t nesting = 64;
+  ByteSize session_buffer{4ULL << 20U};
+  ByteSize session_buffers{256ULL << 20U};
+  std::uint32_t sandboxes = 256;
+};
+
+/// [sandbox]: what holds for a sandbox whose template and caller say nothing else.
+struct Sandbox {
+  std::vector<std::string> provider = {"local"};
+  std::string template_name = "default";
+  double cpus = 2;
+  ByteSize memory{2ULL << 30U};
+  ByteSize disk{10ULL << 30U};
+  std::uint32_t processes = 512;
+  std::uint32_t descriptors = 4096;
+  Network network = Network::off;
+  std::vector<std::string> allow;
+  Duration lease = std::chrono::minutes(5);
+  Duration max_duration = std::chrono::hours(24);
+  Duration idle_pause{0};
+  Duration idle_kill{0};
+  Duration exec_timeout{0};
+  Duration stop_grace = std::chrono::seconds(5);
+  Duration create_timeout = std::chrono::minutes(2);
+};
+
+/// [template.NAME]: what is not set comes from [sandbox].
+struct Template {
+  std::string description;
+  std::vector<std::string> provider;
+  std::filesystem::path root;
+  std::vector<std::string> bind;
+  std::vector<std::string> tools;
+  std::map<std::string, std::string> env;
+  std::string user = "user";
+  std::string directory = "/workspace";
+  std::optional<double> cpus;
+  std::optional<ByteSize> memory;
+  std::optional<ByteSize> disk;
+  std::optional<std::uint32_t> processes;
+  std::optional<std::uint32_t> descriptors;
+  std::optional<Network> network;
+  std::optional<std::vector<std::string>> allow;
+  std::optional<Duration> lease;
+  std::optional<Duration> max_duration;
+  bool user_namespaces = false;
+};
+
+/// [provider.local]
+struct LocalProvider {
+  bool enabled = true;
+  std::string bwrap = "bwrap";
+  std::filesystem::path directory;  ///< empty: sandboxes/ in the state directory
+  std::string id_range;             ///< empty: /etc/subuid, or 100000:65536 for root
+  Cgroups cgroups = Cgroups::automatic;
+  std::uint32_t sandboxes = 64;
+  Rate create_rate{100, std::chrono::seconds(1)};
+  Duration max_offline = std::chrono::minutes(10);
+};
+
+/// [pool.NAME]
+struct Pool {
+  std::string template_name = "default";
+  std::vector<std::string> provider;
+  std::uint32_t min_ready = 0;
+  std::uint32_t max_ready = 4;
+  Duration max_idle = std::chrono::minutes(10);
+  Duration max_age = std::chrono::hours(1);
+  Duration health_interval = std::chrono::seconds(15);
+};
+
+/// [secret.NAME]: where a secret comes from and who may use it. Never the value.
+struct Secret {
+  SecretSource source = SecretSource::stored;
+  std::string variable;
+  std::filesystem::path file;
+  std::string credential;
+  std::vector<std::string> command;
+  Duration timeout = std::chrono::seconds(10);
+  std::vector<std::string> swarms;
+  std::vector<std::string> roles = {"*"};
+  std::vector<std::string> hosts;
+};
+
+/// The whole configuration. A default-constructed one is what runs without a file.
+struct Config {
+  Daemon daemon;
+  Log log;
+  Store store;
+  Limits limits;
+  Sandbox sandbox;
+  LocalProvider local;
+  std::map<std::string, Template> templates;
+  std::map<std::string, Pool> pools;
+  std::map<std::string, Secret> secrets;
+};
+
+}  // namespace swarm::config

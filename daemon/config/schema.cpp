@@ -1,0 +1,457 @@
+#include "daemon/config/schema.hpp"
+
+#include "daemon/config/codec.hpp"
+
+namespace swarm::config {
+
+template <>
+struct Names<LogLevel> {
+  static constexpr std::array<std::pair<std::string_view, LogLevel>, 6> kAll = {{{"trace", LogLevel::trace},
+                                                                                 {"debug", LogLevel::debug},
+                                                                                 {"info", LogLevel::info},
+                                                                                 {"warn", LogLevel::warn},
+                                                                                 {"error", LogLevel::error},
+                                                                                 {"off", LogLevel::off}}};
+};
+template <>
+struct Names<LogFormat> {
+  static constexpr std::array<std::pair<std::string_view, LogFormat>, 4> kAll = {{{"auto", LogFormat::automatic},
+                                                                                  {"human", LogFormat::human},
+                                                                                  {"json", LogFormat::json},
+                                                                                  {"journald", LogFormat::journald}}};
+};
+template <>
+struct Names<Network> {
+  static constexpr std::array<std::pair<std::string_view, Network>, 3> kAll = {
+      {{"off", Network::off}, {"allow", Network::allow}, {"on", Network::on}}};
+};
+template <>
+struct Names<Cgroups> {
+  static constexpr std::array<std::pair<std::string_view, Cgroups>, 4> kAll = {
+      {{"auto", Cgroups::automatic}, {"v2", Cgroups::v2}, {"v1", Cgroups::v1}, {"off", Cgroups::off}}};
+};
+template <>
+struct Names<SecretSource> {
+  static constexpr std::array<std::pair<std::string_view, SecretSource>, 5> kAll = {
+      {{"stored", SecretSource::stored},
+       {"environment", SecretSource::environment},
+       {"file", SecretSource::file},
+       {"credential", SecretSource::credential},
+       {"command", SecretSource::command}}};
+};
+
+std::string toml_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string toml_key(std::string_view key) {
+  const bool bare = !key.empty() && std::ranges::all_of(key, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+  return bare ? std::string(key) : toml_string(key);
+}
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+template <class T>
+Rule<T> between(T low, T high) {
+  return {fmt::format("{} from {} to {}", std::is_floating_point_v<T> ? "a number" : "a whole number", low, high),
+          [low, high](const T& value) { return value >= low && value <= high; },
+          {}};
+}
+
+Rule<Duration> between(Duration low, Duration high) {
+  return {fmt::format("a duration from \"{}\" to \"{}\"", format_duration(low), format_duration(high)),
+          [low, high](const Duration& value) { return value >= low && value <= high; },
+          {}};
+}
+
+/// Zero switches the thing off, anything else is between the two.
+Rule<Duration> off_or(Duration low, Duration high) {
+  return {fmt::format("\"0\" (off) or a duration from \"{}\" to \"{}\"", format_duration(low), format_duration(high)),
+          [low, high](const Duration& value) { return value == Duration::zero() || (value >= low && value <= high); },
+          {}};
+}
+
+Rule<ByteSize> between(ByteSize low, ByteSize high) {
+  return {fmt::format("a size from \"{}\" to \"{}\"", format_size(low), format_size(high)),
+          [low, high](const ByteSize& value) { return value >= low && value <= high; },
+          {}};
+}
+
+Rule<Strings> each(std::string expected, bool (*holds)(const std::string&)) {
+  return {std::move(expected), [holds](const Strings& all) { return std::ranges::all_of(all, holds); },
+          [holds](const Strings& all) {
+            return static_cast<std::size_t>(std::ranges::find_if_not(all, holds) - all.begin());
+          }};
+}
+
+bool is_provider(const std::string& name) { return name == "local"; }
+
+/// A host name, "*.name", or either with ":port".
+bool is_host(const std::string& text) {
+  std::string_view host = text;
+  if (const auto colon = host.rfind(':'); colon != std::string_view::npos) {
+    const std::string_view port = host.substr(colon + 1);
+    if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string_view::npos) return false;
+    host = host.substr(0, colon);
+  }
+  if (host.starts_with("*.")) host.remove_prefix(2);
+  if (host.empty() || host.size() > 253 || host.front() == '.' || host.back() == '.' || host.contains(".."))
+    return false;
+  return std::ranges::all_of(host, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  });
+}
+
+/// "/host/path" or "/host/path:/inside".
+bool is_bind(const std::string& text) {
+  const auto colon = text.find(':');
+  return text.starts_with('/') && (colon == std::string::npos || text.substr(colon + 1).starts_with('/'));
+}
+
+bool is_tool(const std::string& text) {
+  const auto at = text.find('@');
+  return is_instance_name(text.substr(0, at)) && (at == std::string::npos || at + 1 < text.size());
+}
+
+bool is_id_range(const std::string& text) {
+  if (text.empty()) return true;
+  const auto colon = text.find(':');
+  const auto number = [](std::string_view digits) {
+    return !digits.empty() && digits.size() <= 10 && digits.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  if (colon == std::string::npos || !number(text.substr(0, colon)) || !number(text.substr(colon + 1))) return false;
+  const std::uint64_t start = std::stoull(text.substr(0, colon));
+  const std::uint64_t count = std::stoull(text.substr(colon + 1));
+  // Host uid 0 is never mapped into a sandbox.
+  return start >= 1000 && count >= 1 && start + count <= (1ULL << 32U) - 1;
+}
+
+Rule<Strings> providers() { return each("a list of providers; known: \"local\"", is_provider); }
+Rule<Strings> hosts() {
+  return each(R"(a list of host names such as "github.com", "*.npmjs.org" or "example.com:8443")", is_host);
+}
+Rule<std::string> instance_name() {
+  return {"a name of a-z, 0-9, _ and -", [](const std::string& name) { return is_instance_name(name); }, {}};
+}
+
+constexpr ByteSize mib(std::uint64_t n) { return {n << 20U}; }
+constexpr ByteSize gib(std::uint64_t n) { return {n << 30U}; }
+constexpr Duration ms(std::int64_t n) { return std::chrono::milliseconds(n); }
+constexpr Duration sec(std::int64_t n) { return std::chrono::seconds(n); }
+constexpr Duration hours(std::int64_t n) { return std::chrono::hours(n); }
+
+Rule<double> cpu_rule() { return between(0.05, 1024.0); }
+Rule<ByteSize> memory_rule() { return between(mib(16), gib(65536)); }
+Rule<ByteSize> disk_rule() { return between(mib(16), gib(1U << 20U)); }
+Rule<std::uint32_t> process_rule() { return between<std::uint32_t>(8, 1'000'000); }
+Rule<std::uint32_t> descriptor_rule() { return between<std::uint32_t>(64, 1'000'000); }
+Rule<Duration> lease_rule() { return between(sec(10), hours(24 * 7)); }
+Rule<Duration> max_duration_rule() { return off_or(sec(10), hours(24 * 365)); }
+
+/// The parts that do not depend on how the structs of a section are reached.
+template <class S>
+Section outline(std::string name, std::string doc, std::vector<Setting> settings) {
+  Section section;
+  section.name = std::move(name);
+  section.doc = std::move(doc);
+  section.settings = std::move(settings);
+  section.show_default = [](const Setting& setting) {
+    const S defaults;
+    return setting.show(&defaults);
+  };
+  return section;
+}
+
+template <class S>
+Section fixed(std::string name, S Config::* member, std::string doc, std::vector<Setting> settings) {
+  Section section = outline<S>(std::move(name), std::move(doc), std::move(settings));
+  section.at = [member](Config& config, const std::string&) -> void* { return &(config.*member); };
+  section.find = [member](const Config& config, const std::string&) -> const void* { return &(config.*member); };
+  section.instances = [](const Config&) { return Strings{""}; };
+  return section;
+}
+
+template <class S>
+Section named(std::string name, std::map<std::string, S> Config::* member, std::string doc,
+              std::vector<Setting> settings) {
+  Section section = outline<S>(std::move(name), std::move(doc), std::move(settings));
+  section.named = true;
+  section.at = [member](Config& config, const std::string& instance) -> void* { return &(config.*member)[instance]; };
+  section.find = [member](const Config& config, const std::string& instance) -> const void* {
+    const auto found = (config.*member).find(instance);
+    return found == (config.*member).end() ? nullptr : &found->second;
+  };
+  section.instances = [member](const Config& config) {
+    Strings names;
+    for (const auto& [instance, value] : config.*member) names.push_back(instance);
+    return names;
+  };
+  return section;
+}
+
+Section concealed(Section section) {
+  section.conceal = true;
+  return section;
+}
+
+Setting with_alias(std::string alias, Setting setting) {
+  setting.alias = std::move(alias);
+  return setting;
+}
+
+std::vector<Section> build_host_sections() {
+  using enum Reload;
+  return {
+      fixed("daemon", &Config::daemon, "The daemon itself.",
+            {with_alias("SWARMD_SOCKET",
+                        setting("socket", &Daemon::socket, restart,
+                                "Unix socket that clients connect to. Empty: `swarmd.sock` in the runtime directory.")),
+             setting("drain_timeout", &Daemon::drain_timeout, now,
+                     "How long a graceful stop waits for calls in flight before it cancels them.",
+                     between(ms(0), hours(1))),
+             setting("idle_exit", &Daemon::idle_exit, now,
+                     "A daemon that a client started ends after so long without clients and sandboxes. 0: never.",
+                     off_or(sec(1), hours(24 * 30))),
+             setting("threads", &Daemon::threads, restart,
+                     "Worker threads for files, DNS, git and other blocking work.", between<std::uint32_t>(1, 128))}),
+      fixed("log", &Config::log, "What is logged, how and where to. Secrets are redacted in every form.",
+            {with_alias("SWARM_LOG", setting("level", &Log::level, now, "The least severe messages that are written.")),
+             setting("format", &Log::format, restart,
+                     "`auto` is `human` on a terminal, `journald` where stderr is the journal, and `json` otherwise."),
+             setting("levels", &Log::levels, now, "Levels of single components, for example `{ wire = \"debug\" }`."),
+             setting("file", &Log::file, restart,
+                     "Log file of a daemon in the background. Empty: `swarmd.log` in the log directory."),
+             setting("max_size", &Log::max_size, restart, "The log file is rotated at this size.",
+                     between(ByteSize{64U << 10U}, gib(4))),
+             setting("keep", &Log::keep, restart, "Rotated log files that are kept.", between<std::uint32_t>(0, 100))}),
+      fixed("store", &Config::store, "The database with everything that must survive a restart.",
+            {setting("path", &Store::path, restart, "Database file. Empty: `db/swarmd.db` in the state directory."),
+             setting("event_retention", &Store::event_retention, now, "Events older than this are removed.",
+                     between(hours(1), hours(24 * 3650))),
+             setting("event_limit", &Store::event_limit, now, "At most so many events are kept, whatever their age.",
+                     between<std::uint64_t>(1'000, 1'000'000'000)),
+             setting("checkpoint_interval", &Store::checkpoint_interval, now,
+                     "How often the write-ahead log is folded into the database.", between(sec(1), hours(1)))}),
+      fixed("limits", &Config::limits, "What one daemon, one connection and one message may take.",
+            {setting("connections", &Limits::connections, now, "Clients connected at once.",
+                     between<std::uint32_t>(1, 1'000'000)),
+             setting("requests_per_connection", &Limits::requests_per_connection, now,
+                     "Calls in flight on one connection; more wait in the socket.", between<std::uint32_t>(1, 100'000)),
+             setting("frame", &Limits::frame, restart, "Largest single message on the wire.",
+                     between(ByteSize{64U << 10U}, gib(1))),
+             setting("nesting", &Limits::nesting, restart, "Deepest nesting of a message.",
+                     between<std::uint32_t>(8, 256)),
+             setting("session_buffer", &Limits::session_buffer, restart,
+                     "What one tunnel keeps of what its other side has not acknowledged.",
+                     between(ByteSize{64U << 10U}, gib(1))),
+             setting("session_buffers", &Limits::session_buffers, restart, "The same for all tunnels together.",
+                     between(mib(1), gib(64))),
+             setting("sandboxes", &Limits::sandboxes, now, "Sandboxes at once, over all providers.",
+                     between<std::uint32_t>(1, 100'000))}),
+  };
+}
+
+std::vector<Section> build_sandbox_sections() {
+  using enum Reload;
+  return {
+      fixed(
+          "sandbox", &Config::sandbox, "What holds for a sandbox whose template and caller say nothing else.",
+          {setting("provider", &Sandbox::provider, next,
+                   "Who creates sandboxes, in order: the next is asked when one is down or at its limit.", providers()),
+           setting("template", &Sandbox::template_name, next, "The template that is used when none is named.",
+                   instance_name()),
+           setting("cpus", &Sandbox::cpus, next, "CPUs, also in parts.", cpu_rule()),
+           setting("memory", &Sandbox::memory, next, "Memory.", memory_rule()),
+           setting("disk", &Sandbox::disk, next, "What may be written in all.", disk_rule()),
+           setting("processes", &Sandbox::processes, next, "Processes and threads.", process_rule()),
+           setting("descriptors", &Sandbox::descriptors, next, "Open descriptors per process.", descriptor_rule()),
+           setting(
+               "network", &Sandbox::network, next,
+               "`off`: none. `allow`: only the names in `allow`, through the daemon. `on`: whatever the host reaches."),
+           setting("allow", &Sandbox::allow, next, "Names that may be reached with `network = \"allow\"`.", hosts()),
+           setting("lease", &Sandbox::lease, next, "A sandbox ends when nobody renewed it for so long.", lease_rule()),
+           setting("max_duration", &Sandbox::max_duration, next, "A sandbox ends at this age in any case. 0: never.",
+                   max_duration_rule()),
+           setting("idle_pause", &Sandbox::idle_pause, next, "Paused after so long without use. 0: never.",
+                   off_or(sec(1), hours(24 * 30))),
+           setting("idle_kill", &Sandbox::idle_kill, next, "Killed after so long without use. 0: never.",
+                   off_or(sec(1), hours(24 * 30))),
+           setting("exec_timeout", &Sandbox::exec_timeout, next, "Longest run of one command. 0: no limit.",
+                   off_or(ms(1), hours(24 * 30))),
+           setting("stop_grace", &Sandbox::stop_grace, now, "Time between TERM and KILL when something is stopped.",
+                   between(ms(0), sec(600))),
+           setting("create_timeout", &Sandbox::create_timeout, next,
+                   "Longest time from the request to a sandbox that answers.", between(sec(1), hours(1)))}),
+      named("template", &Config::templates,
+            "What a sandbox is made from. What a template does not set comes from `[sandbox]`. A template `default` "
+            "exists "
+            "without being written.",
+            {setting("description", &Template::description, next, "One line for people."),
+             setting("provider", &Template::provider, next, "Who may create it, in order. Empty: as in `[sandbox]`.",
+                     providers()),
+             setting("root", &Template::root, next, "Root file system, bound read-only. Empty: the host's `/usr`."),
+             setting("bind", &Template::bind, next, "More read-only paths, `/host/path` or `/host/path:/inside`.",
+                     each("a list of \"/host/path\" or \"/host/path:/inside\"", is_bind)),
+             setting("tools", &Template::tools, next, "Installed tools to bind, for example `claude@2.1.0`.",
+                     each("a list of tools such as \"claude\" or \"claude@2.1.0\"", is_tool)),
+             setting("env", &Template::env, next,
+                     "Environment variables. Not for secrets: every process inside sees them."),
+             setting("user", &Template::user, next, "The user that commands run as."),
+             setting("directory", &Template::directory, next, "The directory that commands start in.",
+                     {"an absolute path", [](const std::string& path) { return path.starts_with('/'); }, {}}),
+             setting("cpus", &Template::cpus, next, "CPUs, also in parts.", cpu_rule()),
+             setting("memory", &Template::memory, next, "Memory.", memory_rule()),
+             setting("disk", &Template::disk, next, "What may be written in all.", disk_rule()),
+             setting("processes", &Template::processes, next, "Processes and threads.", process_rule()),
+             setting("descriptors", &Template::descriptors, next, "Open descriptors per process.", descriptor_rule()),
+             setting("network", &Template::network, next, "As in `[sandbox]`."),
+             setting("allow", &Template::allow, next, "As in `[sandbox]`; replaces that list.", hosts()),
+             setting("lease", &Template::lease, next, "As in `[sandbox]`.", lease_rule()),
+             setting("max_duration", &Template::max_duration, next, "As in `[sandbox]`.", max_duration_rule()),
+             setting(
+                 "user_namespaces", &Template::user_namespaces, next,
+                 "Lets programs inside make user namespaces of their own (containers in the sandbox). Widens what the "
+                 "kernel exposes.")}),
+      fixed("provider.local", &Config::local, "Sandboxes on this machine, made with bubblewrap.",
+            {setting("enabled", &LocalProvider::enabled, now, "Whether local sandboxes may be created."),
+             setting("bwrap", &LocalProvider::bwrap, next, "The bubblewrap program, a name in PATH or a path."),
+             setting("directory", &LocalProvider::directory, restart,
+                     "Where sandboxes keep their files. Empty: `sandboxes` in the state directory."),
+             setting("id_range", &LocalProvider::id_range, restart,
+                     "Host ids that sandboxes map, as `start:count`. Empty: the user's range in /etc/subuid, for root "
+                     "`100000:65536`.",
+                     {"a range start:count of ids from 1000, such as \"100000:65536\"", is_id_range, {}}),
+             setting("cgroups", &LocalProvider::cgroups, restart,
+                     "Which cgroups enforce limits. `auto` takes v2, else v1, else per-process limits."),
+             setting("sandboxes", &LocalProvider::sandboxes, now, "Local sandboxes at once.",
+                     between<std::uint32_t>(1, 10'000)),
+             setting("create_rate", &LocalProvider::create_rate, now, "How fast local sandboxes are created.",
+                     {"a rate above zero such as \"60/min\" or \"5/s\"",
+                      [](const Rate& rate) { return rate.count > 0; },
+                      {}}),
+             setting("max_offline", &LocalProvider::max_offline, next,
+                     "A sandbox that heard nothing from the daemon for so long after its lease ends by itself.",
+                     between(sec(10), hours(24 * 7)))}),
+      named(
+          "pool", &Config::pools, "Sandboxes kept ready, so that one is handed out at once.",
+          {setting("template", &Pool::template_name, now, "The template that is kept ready.", instance_name()),
+           setting("provider", &Pool::provider, now, "Who creates them, in order. Empty: as the template says.",
+                   providers()),
+           setting("min_ready", &Pool::min_ready, now, "At least so many are ready, whatever the demand.",
+                   between<std::uint32_t>(0, 10'000)),
+           setting("max_ready", &Pool::max_ready, now, "At most so many are kept ready when demand is high.",
+                   between<std::uint32_t>(0, 10'000)),
+           setting("max_idle", &Pool::max_idle, now, "More than `min_ready` are given up after so long without demand.",
+                   between(sec(1), hours(24 * 7))),
+           setting("max_age", &Pool::max_age, now, "A sandbox that waited so long is replaced by a fresh one.",
+                   between(sec(10), hours(24 * 7))),
+           setting("health_interval", &Pool::health_interval, now, "How often each is asked whether it still lives.",
+                   between(ms(100), hours(1)))}),
+      concealed(named(
+          "secret", &Config::secrets,
+          "Where a secret comes from and who may use it. The value itself never stands in this file.",
+          {setting("source", &Secret::source, now,
+                   "`stored`: by `swarmctl secret set`. `environment`, `file`, `credential` (systemd), `command`: from "
+                   "there."),
+           setting("variable", &Secret::variable, restart,
+                   "For `environment`: the variable. Read once at the start and removed from the environment."),
+           setting("file", &Secret::file, now,
+                   "For `file`: its path. Must be the daemon's own, with mode 0600 or less."),
+           setting("credential", &Secret::credential, restart, "For `credential`: its name in $CREDENTIALS_DIRECTORY."),
+           setting("command", &Secret::command, now,
+                   "For `command`: program and arguments, run without a shell; what it prints is the value."),
+           setting("timeout", &Secret::timeout, now, "For `command`: how long it may take.",
+                   between(ms(100), sec(300))),
+           setting("swarms", &Secret::swarms, now,
+                   "Swarms whose calls may use it, by name or glob; `*` is every one. Empty: only the daemon itself, "
+                   "as for a "
+                   "provider's key."),
+           setting("roles", &Secret::roles, now, "Roles in those swarms that may use it, by name or glob."),
+           setting("hosts", &Secret::hosts, now,
+                   "Hosts that it may be sent to. Empty: as its user in the daemon decides.", hosts())})),
+  };
+}
+
+}  // namespace
+
+std::string_view reload_name(Reload reload) {
+  switch (reload) {
+    case Reload::now:
+      return "at once";
+    case Reload::next:
+      return "for new ones";
+    case Reload::restart:
+      return "restart";
+  }
+  return "restart";
+}
+
+const Setting* Section::setting(std::string_view setting_name) const {
+  const auto found = std::ranges::find(settings, setting_name, &Setting::name);
+  return found == settings.end() ? nullptr : &*found;
+}
+
+std::string Section::key(std::string_view instance, std::string_view setting_name) const {
+  return named ? fmt::format("{}.{}.{}", name, instance, setting_name) : fmt::format("{}.{}", name, setting_name);
+}
+
+const std::vector<Section>& schema() {
+  static const std::vector<Section> sections = [] {
+    std::vector<Section> all = build_host_sections();
+    std::ranges::move(build_sandbox_sections(), std::back_inserter(all));
+    return all;
+  }();
+  return sections;
+}
+
+std::optional<Located> locate(std::string_view key) {
+  for (const Section& section : schema()) {
+    if (!key.starts_with(section.name) || key.size() <= section.name.size() || key[section.name.size()] != '.')
+      continue;
+    std::string_view rest = key.substr(section.name.size() + 1);
+    std::string instance;
+    if (section.named) {
+      const auto dot = rest.find('.');
+      if (dot == std::string_view::npos || !is_instance_name(rest.substr(0, dot))) continue;
+      instance = rest.substr(0, dot);
+      rest.remove_prefix(dot + 1);
+    }
+    if (const Setting* setting = section.setting(rest)) return Located{&section, std::move(instance), setting};
+  }
+  return std::nullopt;
+}
+
+const std::vector<std::string>& all_keys() {
+  static const std::vector<std::string> keys = [] {
+    std::vector<std::string> all;
+    for (const Section& section : schema()) {
+      for (const Setting& setting : section.settings) all.push_back(section.key("NAME", setting.name));
+    }
+    return all;
+  }();
+  return keys;
+}
+
+bool is_instance_name(std::string_view name) {
+  const auto word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= 63 && word(name.front()) &&
+         std::ranges::all_of(name, [&](char c) { return word(c) || c == '_' || c == '-'; });
+}
+
+}  // namespace swarm::config
