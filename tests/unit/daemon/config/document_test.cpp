@@ -36,6 +36,20 @@ TEST_CASE("syntax errors and invalid UTF-8 have a line and a column") {
   CHECK(mistake_of("a = 1\na = 2\n").at.line == 2);
 }
 
+TEST_CASE("what confuses the parser itself is a mistake with its line") {
+  const auto mistake = mistake_of("[log]\nlevel = \"\"\"a\nb\"\"\"\nkeep = 1979-05-27T&07:32:00Z\nx = 1\n");
+  CHECK(mistake.at == Position{4, 1});
+  CHECK(mistake.message == "a malformed value: a date, time or number with a stray character in it");
+}
+
+TEST_CASE("letters outside ASCII are text in strings and mistakes elsewhere") {
+  const Document document = parse_document("# \u00e9\na = \"\"\"\\\n  \u00e9 \u0416\"\"\"\n");
+  REQUIRE_FALSE(document.mistake);
+  CHECK(std::get<std::string>(document.root[0].value.value) == "\u00e9 \u0416");
+  CHECK(mistake_of("[log]\n\u00e9 = 1\n").at == Position{2, 1});
+  CHECK(mistake_of("a = 1 \u0416\n").at.line == 1);
+}
+
 TEST_CASE("too deep is refused, however it is written") {
   CHECK_FALSE(parse_document("a.b.c.d.e.f.g.h.i = 1").mistake);
   CHECK_FALSE(parse_document("a = [[[[[[[[1]]]]]]]]").mistake);
