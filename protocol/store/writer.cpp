@@ -211,7 +211,8 @@ void Writer::fail_batch(Batch& batch, const Error& error) {
 void Writer::hand_back(Batch batch) {
   // Shared because std::function wants copies; there is one call.
   auto shared = std::make_shared<Batch>(std::move(batch));
-  to_owner_.deliver([shared, appended = to_owner_.appended, done = to_owner_.batch_done] {
+  // Moved, so that jobs end on the owner's thread, and not here.
+  to_owner_.deliver([shared = std::move(shared), appended = to_owner_.appended, done = to_owner_.batch_done] {
     if (!shared->events.empty() && appended) appended(shared->events);
     for (std::size_t i = 0; i < shared->jobs.size(); ++i) shared->jobs[i]->finish(std::move(shared->outcomes[i]));
     if (done) done();

@@ -99,12 +99,16 @@ class Gate {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return entered_; });
   }
+  /// Called from the thread that is to be held.
+  void enter() {
+    std::unique_lock lock(mutex_);
+    entered_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+  }
   std::shared_ptr<WriteJob> job(Outcomes& outcomes) {
     return std::make_shared<TestJob>(outcomes, "gate", Durability::process, [this](Changes&) -> Result<void> {
-      std::unique_lock lock(mutex_);
-      entered_ = true;
-      changed_.notify_all();
-      changed_.wait(lock, [&] { return open_; });
+      enter();
       return {};
     });
   }
