@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "protocol/api/agentd.hpp"
+#include "protocol/api/daemon.hpp"
+#include "protocol/api/events.hpp"
 #include "protocol/api/exec.hpp"
+#include "protocol/api/files_transfer.hpp"
+#include "protocol/api/forward.hpp"
 #include "protocol/api/rpc.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/api/stream.hpp"
+#include "protocol/api/template.hpp"
 #include "protocol/core/nearest.hpp"
 #include "protocol/core/utf8.hpp"
 
@@ -26,17 +32,25 @@ std::vector<const Info*> joined(std::initializer_list<List<Info>> lists) {
 }  // namespace
 
 std::span<const MethodInfo* const> all_methods() {
-  static const auto all = joined<MethodInfo>({rpc_methods(), sandbox_methods(), exec_methods()});
+  static const auto all =
+      joined<MethodInfo>({rpc_methods(), daemon_methods(), sandbox_methods(), exec_methods(), files_methods(),
+                          files_transfer_methods(), forward_methods(), template_methods(), events_methods()});
+  return all;
+}
+
+std::span<const MethodInfo* const> agentd_methods() {
+  static const auto all = joined<MethodInfo>({rpc_methods(), agentd_own_methods()});
   return all;
 }
 
 std::span<const EventInfo* const> all_events() {
-  static const auto all = joined<EventInfo>({sandbox_events(), exec_events()});
+  static const auto all = joined<EventInfo>({daemon_events(), sandbox_events(), exec_events(), events_events()});
   return all;
 }
 
 std::span<const NotificationInfo* const> all_notifications() {
-  static const auto all = joined<NotificationInfo>({rpc_notifications(), stream_notifications()});
+  static const auto all = joined<NotificationInfo>({rpc_notifications(), stream_notifications(), files_notifications(),
+                                                    template_notifications(), events_notifications()});
   return all;
 }
 
