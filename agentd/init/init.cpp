@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -46,6 +47,7 @@ class Init {
   int run() {
     if (!begin()) return kCannotBegin;
     start();
+    tell_ready();
     while (!done_) {
       wait();
       const Millis time = now();
@@ -67,6 +69,12 @@ class Init {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     // Orphans come to PID 1 anyway; anywhere else (tests, a container with another init) they come to us by this.
     if (getpid() != 1) prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    if (options_.ready_fd) fcntl(*options_.ready_fd, F_SETFD, FD_CLOEXEC);
+    if (options_.processes) {
+      // Set in here, not by who starts us: outside it would count the host's processes of the same uid.
+      const rlimit limit{.rlim_cur = *options_.processes, .rlim_max = *options_.processes};
+      setrlimit(RLIMIT_NPROC, &limit);
+    }
     fcntl(kListenFd, F_SETFD, FD_CLOEXEC);
     fcntl(kSecretFd, F_SETFD, FD_CLOEXEC);
     sigset_t mask;
@@ -77,6 +85,12 @@ class Init {
     signals_ = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals_ < 0) say(std::string("signalfd: ") + std::strerror(errno));
     return signals_ >= 0;
+  }
+
+  void tell_ready() {
+    if (!options_.ready_fd) return;
+    [[maybe_unused]] const ssize_t n = write(*options_.ready_fd, "r", 1);
+    close(*options_.ready_fd);
   }
 
   /// Points our output at the log, once it can be made; an old one is kept beside it.

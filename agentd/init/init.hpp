@@ -17,10 +17,13 @@ struct InitOptions {
   std::vector<std::string> argv;  ///< agentd: an absolute path and its arguments
   std::optional<Millis> lease;    ///< how long the sandbox lives if agentd never says anything
   Millis grace{5000};             ///< between telling agentd to stop and the end
-  std::string log_path;           ///< empty: standard output and error stay what they are
+  std::optional<int> ready_fd;    ///< gets one byte when agentd was started for the first time, then it is closed
+  std::optional<std::uint64_t> processes;  ///< RLIMIT_NPROC: so many for each uid of the sandbox
+  std::string log_path;                    ///< empty: standard output and error stay what they are
 };
 
-/// Reads `--lease-ms N --grace-ms N --log PATH -- PROGRAM ARGS...`. On a mistake returns a sentence in `error`.
+/// Reads `--lease-ms N --grace-ms N --processes N --ready-fd N --log PATH -- PROGRAM ARGS...`. On a mistake returns a
+/// sentence in `error`.
 InitOptions parse_init_options(const std::vector<std::string>& words, std::string& error);
 
 /// Runs until the sandbox is to end; returns the exit status: 0 for an end that was asked for, 3 for an expired lease,

@@ -44,35 +44,53 @@ std::string set_limits(const LaunchSpec& spec) {
   return {};
 }
 
+/// In place of a descriptor: this stage is a tmpfs.
+constexpr int kMemory = -2;
+
 /// Opens the staged paths while we still may: after this the process gives up the daemon's rights over files.
 std::string open_stages(const LaunchSpec& spec, std::vector<int>& fds) {
   for (const auto& path : spec.stages) {
-    const int fd = open(path.c_str(), O_PATH | O_CLOEXEC);
-    if (fd < 0) return failed("open", path);
+    const int fd = path.empty() ? kMemory : open(path.c_str(), O_PATH | O_CLOEXEC);
+    if (fd < 0 && fd != kMemory) return failed("open", path);
     fds.push_back(fd);
   }
   return {};
 }
 
-std::string mount_stages(const std::vector<int>& fds) {
+/// One tmpfs for everything that the sandbox writes: one size limits it all.
+std::string mount_memory(const std::string& target, std::uint64_t bytes) {
+  if (mkdir(target.c_str(), 0755) != 0) return failed("mkdir", target);
+  const std::string options =
+      "mode=0755,size=" + std::to_string(bytes) + ",nr_inodes=" + std::to_string(bytes / 4096 + 1024);
+  if (mount("swarm", target.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, options.c_str()) != 0)
+    return failed("mount tmpfs", target);
+  return {};
+}
+
+std::string bind_stage(int fd, const std::string& target) {
+  struct stat info{};
+  if (fstat(fd, &info) != 0) return failed("fstat", target);
+  if (S_ISDIR(info.st_mode)) {
+    if (mkdir(target.c_str(), 0755) != 0) return failed("mkdir", target);
+  } else {
+    const int file = open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (file < 0) return failed("create", target);
+    close(file);
+  }
+  const std::string source = "/proc/self/fd/" + std::to_string(fd);
+  if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return failed("bind", target);
+  return {};
+}
+
+std::string mount_stages(const LaunchSpec& spec, const std::vector<int>& fds) {
   // Nothing that is mounted here may appear on the host.
   if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return failed("mount --make-rslave", "/");
   if (fds.empty()) return {};
   if (mount("swarm-stage", "/sys", "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m") != 0)
     return failed("mount tmpfs", "/sys");
   for (std::size_t i = 0; i < fds.size(); ++i) {
-    const std::string target = stage_path(i);
-    struct stat info{};
-    if (fstat(fds[i], &info) != 0) return failed("fstat", target);
-    if (S_ISDIR(info.st_mode)) {
-      if (mkdir(target.c_str(), 0755) != 0) return failed("mkdir", target);
-    } else {
-      const int file = open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-      if (file < 0) return failed("create", target);
-      close(file);
-    }
-    const std::string source = "/proc/self/fd/" + std::to_string(fds[i]);
-    if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return failed("bind", target);
+    auto error = fds[i] == kMemory ? mount_memory(stage_path(i), spec.memory_bytes) : bind_stage(fds[i], stage_path(i));
+    if (!error.empty()) return error;
   }
   return {};
 }
@@ -102,7 +120,7 @@ std::string prepare(const LaunchSpec& spec) {
     if (error.empty()) error = open_stages(spec, fds);
     if (error.empty()) error = become_namespace_root();
     if (error.empty() && spec.forbid_userns) error = write_file("/proc/sys/user/max_user_namespaces", "0");
-    if (error.empty()) error = mount_stages(fds);
+    if (error.empty()) error = mount_stages(spec, fds);
     if (!error.empty()) return error;
   }
   return make_directories(spec);

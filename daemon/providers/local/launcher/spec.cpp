@@ -83,6 +83,8 @@ bool decode_one(const std::string& key, Reader& in, LaunchSpec& spec) {
     spec.forbid_userns = true;
   } else if (key == "stage") {
     spec.stages.push_back(in.word());
+  } else if (key == "memory") {
+    spec.memory_bytes = in.number<std::uint64_t>();
   } else if (key == "mkdir") {
     MakeDir dir;
     dir.name = in.word();
@@ -120,6 +122,7 @@ std::string encode(const LaunchSpec& spec) {
     out << "gid" << std::uint64_t{line.inside} << std::uint64_t{line.outside} << std::uint64_t{line.count};
   if (spec.forbid_userns) out << "forbid-userns";
   for (const auto& path : spec.stages) out << "stage" << path;
+  if (spec.memory_bytes != 0) out << "memory" << spec.memory_bytes;
   for (const auto& dir : spec.make_dirs)
     out << "mkdir" << dir.name << std::uint64_t{dir.uid} << std::uint64_t{dir.gid} << std::uint64_t{dir.mode};
   for (const int fd : spec.keep_fds) out << "keep" << static_cast<std::uint64_t>(fd);

@@ -64,6 +64,7 @@ struct LaunchSpec {
   std::vector<IdMapLine> gids;
   bool forbid_userns = false;       ///< sets user.max_user_namespaces of the new namespace to 0
   std::vector<std::string> stages;  ///< host paths bound at `stage_path(i)`; needs a mapper
+  std::uint64_t memory_bytes = 0;   ///< not 0: the first stage is a tmpfs of this size, and its path is empty
   std::vector<MakeDir> make_dirs;
   std::vector<int> keep_fds;  ///< inherited by `argv` beside 0, 1 and 2; everything else is closed
   std::vector<std::string> argv;
