@@ -1,0 +1,293 @@
+#include "daemon/providers/local/launch.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agentd/init/protocol.hpp"
+#include "daemon/providers/local/files.hpp"
+
+namespace swarm::local {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kArgsFd = 6;
+constexpr int kSeccompFd = 7;
+constexpr int kInfoFd = 8;
+
+struct Pipe {
+  UniqueFd read;
+  UniqueFd write;
+};
+
+Result<Pipe> make_pipe() {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) return fail_errno("pipe2", "");
+  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+/// A child with exactly the descriptors that were given.
+class Spawn {
+ public:
+  Spawn() {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawnattr_init(&attributes_);
+    posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  }
+  Spawn(const Spawn&) = delete;
+  Spawn& operator=(const Spawn&) = delete;
+  ~Spawn() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+
+  /// `fd` becomes `number` in the child. All of ours are moved above the numbers in use first, so that none overwrites
+  /// another that is still to come.
+  Result<void> give(int number, int fd) {
+    constexpr int kAbove = 64;
+    UniqueFd high(fcntl(fd, F_DUPFD_CLOEXEC, kAbove));
+    if (!high) return fail_errno("fcntl", std::to_string(fd));
+    posix_spawn_file_actions_adddup2(&actions_, high.get(), number);
+    held_.push_back(std::move(high));
+    return {};
+  }
+
+  Result<pid_t> run(const std::string& program) {
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes_, &none);
+    posix_spawnattr_setsigdefault(&attributes_, &all);
+    // A session of its own: a Ctrl-C for the daemon's terminal is not for the sandboxes.
+    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    std::string name = "swarm-launch";
+    char* argv[] = {name.data(), nullptr};
+    char* environment[] = {nullptr};
+    pid_t pid = 0;
+    const int error = posix_spawn(&pid, program.c_str(), &actions_, &attributes_, argv, environment);
+    if (error != 0) return fail_errno("start", program, error);
+    return pid;
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+  std::vector<UniqueFd> held_;
+};
+
+LaunchSpec spec_of_identity(const IdentityPlan& identity) {
+  LaunchSpec spec;
+  spec.mapper = identity.mapper;
+  spec.newuidmap = identity.newuidmap;
+  spec.newgidmap = identity.newgidmap;
+  spec.uids = identity.uids;
+  spec.gids = identity.gids;
+  return spec;
+}
+
+LaunchSpec make_spec(const LaunchRequest& request) {
+  LaunchSpec spec = spec_of_identity(request.identity);
+  spec.cgroup_procs = request.cgroup_procs;
+  spec.rlimits = request.rlimits;
+  spec.oom_score_adj = request.oom_score_adj;
+  spec.forbid_userns = request.userns == Userns::forbidden;
+  spec.stages = request.rootfs.stages;
+  spec.memory_bytes = request.rootfs.memory_bytes;
+  spec.make_dirs = request.rootfs.make_dirs;
+  spec.keep_fds = {agentd::kListenFd, agentd::kSecretFd, kArgsFd, kSeccompFd, kInfoFd, kReadyFd};
+  spec.argv = {request.programs.bwrap, "--args", std::to_string(kArgsFd), "--"};
+  spec.argv.insert(spec.argv.end(), request.argv.begin(), request.argv.end());
+  return spec;
+}
+
+std::string bwrap_words(const LaunchRequest& request) {
+  std::string words;
+  const auto add = [&](std::string_view word) { words.append(word).push_back('\0'); };
+  for (const auto& word : request.rootfs.bwrap) add(word);
+  for (const auto& [option, fd] : {std::pair{"--seccomp", kSeccompFd}, {"--info-fd", kInfoFd}}) {
+    add(option);
+    add(std::to_string(fd));
+  }
+  return words;
+}
+
+/// Reads until `enough`, the end of the pipe or the deadline.
+template <class F>
+std::string read_until(int fd, Clock::time_point deadline, F enough) {
+  std::string text;
+  std::array<char, 512> buffer{};
+  while (!enough(text)) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 || poll(&wait, 1, static_cast<int>(left.count())) == 0) break;
+    const ssize_t n = read(fd, buffer.data(), buffer.size());
+    if (n == 0 || (n < 0 && errno != EINTR)) break;
+    if (n > 0) text.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
+/// The "child-pid" of bwrap's report.
+pid_t child_pid(std::string_view report) {
+  constexpr std::string_view kKey = "\"child-pid\":";
+  const auto at = report.find(kKey);
+  if (at == std::string_view::npos) return 0;
+  report.remove_prefix(at + kKey.size());
+  while (report.starts_with(' ')) report.remove_prefix(1);
+  return static_cast<pid_t>(parse_number(report).value_or(0));
+}
+
+/// What the programs on the way printed, on one line.
+std::string said(int file) {
+  constexpr std::size_t kMost = 2000;
+  std::string text(kMost, '\0');
+  const ssize_t n = pread(file, text.data(), text.size(), 0);
+  text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::ranges::replace(text, '\n', ';');
+  std::erase_if(text, [](char c) { return static_cast<unsigned char>(c) < ' ' && c != '\t'; });
+  return text;
+}
+
+/// Ends a launch half-way: PID 1 first, since without it bwrap ends by itself.
+void undo(int init_pidfd, int monitor_pidfd) {
+  if (init_pidfd >= 0) (void)signal_process(init_pidfd, SIGKILL);
+  if (monitor_pidfd < 0) return;
+  pollfd wait{.fd = monitor_pidfd, .events = POLLIN, .revents = 0};
+  constexpr int kPatienceMs = 1000;
+  if (init_pidfd < 0 || poll(&wait, 1, kPatienceMs) == 0) (void)signal_process(monitor_pidfd, SIGKILL);
+  siginfo_t info{};
+  waitid(P_PIDFD, static_cast<id_t>(monitor_pidfd), &info, WEXITED);
+}
+
+struct Started {
+  ProcessRef ref;
+  UniqueFd pidfd;
+};
+
+/// Starts swarm-launch with these descriptors. It is our child and not yet waited for, so its pid is its own.
+Result<Started> start(const LaunchRequest& request, std::initializer_list<std::pair<int, int>> descriptors) {
+  Spawn spawn;
+  for (const auto& [number, fd] : descriptors) {
+    if (auto given = spawn.give(number, fd); !given) return fail(given.error(), "launch");
+  }
+  const auto pid = spawn.run(request.programs.launcher);
+  if (!pid) return fail(pid.error());
+  Started started;
+  started.pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
+  if (!started.pidfd) return fail_errno("pidfd_open", std::to_string(*pid));
+  if (auto ref = refer_to(*pid); ref) started.ref = *ref;
+  return started;
+}
+
+/// Takes hold of PID 1. bwrap reported its pid; it could have died since and the number be used again, so it must still
+/// be the first process of its namespace and bwrap's child.
+Result<Started> find_init(pid_t pid, pid_t monitor) {
+  if (pid <= 0) return fail(Code::not_found, "bwrap reported no process");
+  Started found;
+  found.pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!found.pidfd) return fail_errno("pidfd_open", std::to_string(pid));
+  const std::string status = read_file(fmt::format("/proc/{}/status", pid)).value_or("");
+  const bool first = status.find("\t1\nNSpgid:") != std::string::npos;
+  if (!first || status.find(fmt::format("\nPPid:\t{}\n", monitor)) == std::string::npos)
+    return fail(Code::not_found, fmt::format("process {} is not the sandbox's first", pid));
+  auto ref = refer_to(pid);
+  if (!ref) return fail(ref.error());
+  found.ref = *ref;
+  return found;
+}
+
+std::unexpected<Error> explain(int errors, Clock::time_point deadline) {
+  std::string text = said(errors);
+  if (Clock::now() >= deadline)
+    return fail(Code::deadline_exceeded, "the sandbox did not start in time" + (text.empty() ? "" : ": " + text));
+  if (text.empty()) text = "its first process ended at once";
+  return fail(Code::failed_precondition,
+              fmt::format("the sandbox did not start: {}; 'swarmctl doctor' checks what this machine allows", text));
+}
+
+}  // namespace
+
+Result<Launched> launch(const LaunchRequest& request) {
+  const auto deadline = Clock::now() + request.timeout;
+  auto spec = memory_file("spec", encode(make_spec(request)));
+  auto arguments = memory_file("arguments", bwrap_words(request));
+  auto filter = memory_file("seccomp", request.seccomp);
+  auto secret = memory_file("secret", request.secret);
+  auto info = make_pipe();
+  auto ready = make_pipe();
+  for (const auto* made : {&spec, &arguments, &filter, &secret})
+    if (!*made) return fail(made->error(), "launch");
+  for (const auto* made : {&info, &ready})
+    if (!*made) return fail(made->error(), "launch");
+  const UniqueFd errors(memfd_create("errors", MFD_CLOEXEC));
+  if (!errors) return fail_errno("memfd_create", "errors");
+
+  auto monitor = start(request, {{STDOUT_FILENO, errors.get()},
+                                 {STDERR_FILENO, errors.get()},
+                                 {agentd::kListenFd, request.listen_fd},
+                                 {agentd::kSecretFd, secret->get()},
+                                 {kSpecFd, spec->get()},
+                                 {kArgsFd, arguments->get()},
+                                 {kSeccompFd, filter->get()},
+                                 {kInfoFd, info->write.get()},
+                                 {kReadyFd, ready->write.get()}});
+  if (!monitor) return fail(monitor.error());
+  info->write.reset();
+  ready->write.reset();
+
+  Launched launched;
+  launched.monitor = monitor->ref;
+  launched.monitor_pidfd = std::move(monitor->pidfd);
+  const std::string report = read_until(info->read.get(), deadline,
+                                        [](const std::string& text) { return text.find('}') != std::string::npos; });
+  const pid_t init = child_pid(report);
+  if (auto found = find_init(init, monitor->ref.pid); found) {
+    launched.init = found->ref;
+    launched.init_pidfd = std::move(found->pidfd);
+  }
+  const std::string byte =
+      read_until(ready->read.get(), deadline, [](const std::string& text) { return !text.empty(); });
+  if (byte.empty() || !launched.init_pidfd) {
+    const auto error = explain(errors.get(), deadline);
+    undo(launched.init_pidfd.get(), launched.monitor_pidfd.get());
+    return error;
+  }
+  return launched;
+}
+
+void reap(int monitor_pidfd) {
+  siginfo_t info{};
+  waitid(P_PIDFD, static_cast<id_t>(monitor_pidfd), &info, WEXITED | WNOHANG);
+}
+
+Result<void> remove_files(const LaunchPrograms& programs, const IdentityPlan& identity, const std::string& directory) {
+  LaunchSpec spec = spec_of_identity(identity);
+  spec.action = LaunchAction::clean;
+  spec.stages = {directory};
+  auto bytes = memory_file("spec", encode(spec));
+  if (!bytes) return fail(bytes.error());
+  const UniqueFd errors(memfd_create("errors", MFD_CLOEXEC));
+  if (!errors) return fail_errno("memfd_create", "errors");
+  LaunchRequest request;
+  request.programs = programs;
+  auto cleaner =
+      start(request, {{STDOUT_FILENO, errors.get()}, {STDERR_FILENO, errors.get()}, {kSpecFd, bytes->get()}});
+  if (!cleaner) return fail(cleaner.error());
+  siginfo_t info{};
+  waitid(P_PIDFD, static_cast<id_t>(cleaner->pidfd.get()), &info, WEXITED);
+  if (info.si_code != CLD_EXITED || info.si_status != 0)
+    return fail(Code::internal, fmt::format("remove '{}': {}", directory, said(errors.get())));
+  if (rmdir(directory.c_str()) != 0 && errno != ENOENT) return fail_errno("rmdir", directory);
+  return {};
+}
+
+}  // namespace swarm::local
