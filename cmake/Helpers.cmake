@@ -13,6 +13,9 @@ function(swarm_library name)
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Xclang -fno-pch-timestamp>)
 endfunction()
 
+# Everything that is installed; `./dev demo` builds this and nothing else.
+add_custom_target(programs)
+
 # swarm_program(NAME SOURCES... [LINK targets...])
 function(swarm_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
@@ -21,4 +24,5 @@ function(swarm_program name)
   target_precompile_headers(${name} REUSE_FROM swarm_pch)
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Xclang -fno-pch-timestamp>)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+  add_dependencies(programs ${name})
 endfunction()
