@@ -10,6 +10,7 @@
 
 #include "protocol/core/unique_fd.hpp"
 #include "protocol/store/maintenance.hpp"
+#include "tests/fixtures/power_loss.hpp"
 #include "tests/unit/protocol/store/jobs.hpp"
 
 using namespace swarm;
@@ -25,6 +26,9 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   return value == nullptr ? otherwise : std::stoull(value);
 }
 
+/// The check reads the whole store, so a long run begins a new one now and then.
+constexpr std::uint64_t kRoundsOfOneStore = 10;
+
 /// Tells the parent which note was acknowledged: one write of a line is atomic on a pipe.
 class TellingJob final : public WriteJob {
  public:
@@ -37,7 +41,7 @@ class TellingJob final : public WriteJob {
   }
   void finish(Result<void> outcome) override {
     if (!outcome) return;
-    const std::string line = std::to_string(number_) + "\n";
+    const std::string line = std::to_string(number_) + (durability() == Durability::power ? "p\n" : "\n");
     if (::write(fd_, line.data(), line.size()) < 0) ::_exit(3);
   }
 
@@ -67,8 +71,13 @@ class TellingJob final : public WriteJob {
   }
 }
 
+struct Acknowledged {
+  int number;
+  bool power;
+};
+
 /// All lines that the child sent until it died; it is killed after `patience`, or dies at its planned fault.
-std::vector<int> watch(pid_t pid, int fd, std::chrono::microseconds patience) {
+std::vector<Acknowledged> watch(pid_t pid, int fd, std::chrono::microseconds patience) {
   std::string text;
   std::array<char, 4096> buffer{};
   const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -87,27 +96,49 @@ std::vector<int> watch(pid_t pid, int fd, std::chrono::microseconds patience) {
     text.append(buffer.data(), static_cast<std::size_t>(got));
   }
   ::waitpid(pid, nullptr, 0);
-  std::vector<int> out;
+  std::vector<Acknowledged> out;
   for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
-    out.push_back(std::stoi(text.substr(at, end - at)));
+    out.push_back({std::stoi(text.substr(at, end - at)), text[end - 1] == 'p'});
   }
   return out;
 }
 
-}  // namespace
+/// Every note and event is there, in order and without a hole: 0, 1, 2, ... over all rounds. Gives how many.
+int verify(const std::string& path) {
+  Database db = open_notes(path, test::kFaultVfs);
+  const CheckReport report = must(check(db));
+  INFO((report.sound() ? "" : report.problems.front()));
+  REQUIRE(report.sound());
+  const auto notes = must(db.all<std::string>(kListNotes));
+  const auto events = must(read_events(db, test_self(), {}, 1 << 30));
+  REQUIRE(events.size() == notes.size());
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    if (std::get<0>(notes[i]) != std::to_string(i) || events[i].data != std::get<0>(notes[i])) {
+      FAIL("note " << i << " is " << std::get<0>(notes[i]) << ", its event " << events[i].data);
+    }
+  }
+  return static_cast<int>(notes.size());
+}
 
-TEST_CASE("what was acknowledged is there after kill -9 at any point") {
+enum class Loss { process, power };
+
+void crash_rounds(Loss loss) {
   const std::uint64_t rounds = number_from("SWARMD_CRASH_ROUNDS", 20);
   const std::uint64_t seed = number_from("SWARMD_CRASH_SEED", SystemRandom().next());
   std::printf("crash test of the store: SWARMD_CRASH_SEED=%llu, %llu rounds\n", static_cast<unsigned long long>(seed),
               static_cast<unsigned long long>(rounds));
   CAPTURE(seed);
   SeededRandom random(seed);
-  const test::TemporaryDirectory dir;
+  std::optional<test::TemporaryDirectory> directory;
   int next = 0;
   std::uint64_t acknowledged_in_all = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     CAPTURE(round);
+    if (round % kRoundsOfOneStore == 0) {
+      directory.emplace();
+      next = 0;
+    }
+    const std::string path = *directory / "db";
     std::array<int, 2> ends{};
     REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
     const UniqueFd in(ends[0]);
@@ -116,28 +147,31 @@ TEST_CASE("what was acknowledged is there after kill -9 at any point") {
     const auto patience = std::chrono::microseconds(1'000 + random.below(60'000));
     const pid_t pid = ::fork();
     REQUIRE(pid >= 0);
-    if (pid == 0) child(dir / "db", out.get(), next, child_seed);
+    if (pid == 0) child(path, out.get(), next, child_seed);
     out.reset();
-    const std::vector<int> acknowledged = watch(pid, in.get(), patience);
+    const std::vector<Acknowledged> acknowledged = watch(pid, in.get(), patience);
     acknowledged_in_all += acknowledged.size();
-
-    Database db = open_notes(dir / "db");
-    const CheckReport report = must(check(db));
-    INFO((report.sound() ? "" : report.problems.front()));
-    REQUIRE(report.sound());
-    // In order and without a hole: 0, 1, 2, ... over all rounds, each with its event.
-    const auto notes = must(db.all<std::string>(kListNotes));
-    const auto events = must(read_events(db, test_self(), {}, 1 << 30));
-    REQUIRE(events.size() == notes.size());
-    for (std::size_t i = 0; i < notes.size(); ++i) {
-      if (std::get<0>(notes[i]) != std::to_string(i) || events[i].data != std::get<0>(notes[i])) {
-        FAIL("note " << i << " is " << std::get<0>(notes[i]) << ", its event " << events[i].data);
-      }
+    if (loss == Loss::power) test::lose_power(path, random);
+    const int have = verify(path);
+    REQUIRE(std::ranges::is_sorted(acknowledged, {}, &Acknowledged::number));
+    int promised = next;  // the check closed the store cleanly, which fsyncs
+    for (const Acknowledged& a : acknowledged) {
+      if (loss == Loss::process || a.power) promised = a.number + 1;
     }
-    const int last = acknowledged.empty() ? next - 1 : acknowledged.back();
-    REQUIRE(std::ranges::is_sorted(acknowledged));
-    REQUIRE(static_cast<int>(notes.size()) > last);
-    next = static_cast<int>(notes.size());
+    REQUIRE(have >= promised);
+    next = have;
   }
   CHECK(acknowledged_in_all > 0);
+}
+
+}  // namespace
+
+TEST_CASE("what was acknowledged is there after kill -9 at any point") { crash_rounds(Loss::process); }
+
+TEST_CASE("what was acknowledged as power class is there after the power went at any point") {
+  FaultVfs::instance().keep_images();
+  const struct Forget {
+    ~Forget() { FaultVfs::instance().forget_images(); }
+  } forget;
+  crash_rounds(Loss::power);
 }
