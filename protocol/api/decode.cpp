@@ -94,7 +94,7 @@ class Decoder {
   bool read_enum(const TypeInfo& type, const Value& value, void* out, const Place* place, bool secret);
   bool check_length(const FieldInfo* field, std::size_t size, std::string_view unit, const Place* place);
   bool check_any(const Value& value, const Place* place);
-  bool check_choices(const TypeInfo& type, const std::vector<bool>& seen, const Place* place);
+  bool check_choices(const TypeInfo& type, const std::vector<bool>& seen, const void* object, const Place* place);
   bool unknown_field(const TypeInfo& type, std::string_view name, const Place* place);
 
   Unknown unknown_;
@@ -327,18 +327,25 @@ bool Decoder::read_fields(const TypeInfo& type, Value::Map& map, void* out, cons
     message_ = fmt::format("missing required field '{}': {}", path_to(&here), type.fields[i].doc);
     return false;
   }
-  return !strict() || check_choices(type, seen, place);
+  return !strict() || check_choices(type, seen, out, place);
 }
 
-bool Decoder::check_choices(const TypeInfo& type, const std::vector<bool>& seen, const Place* place) {
+bool Decoder::check_choices(const TypeInfo& type, const std::vector<bool>& seen, const void* object,
+                            const Place* place) {
+  // An empty list or map says nothing: our own encoder writes `argv: []` beside `command`.
+  const auto is_given = [&](std::string_view name) {
+    const auto field = std::ranges::find(type.fields, name, &FieldInfo::name);
+    if (!seen[static_cast<std::size_t>(field - type.fields.begin())]) return false;
+    const TypeInfo& field_type = field->type();
+    return field_type.size == nullptr || field_type.size(static_cast<const char*>(object) + field->offset) != 0;
+  };
   for (const Choice& choice : type.choices) {
     std::string given;
     std::string all;
     std::size_t count = 0;
     for (const std::string_view name : choice.fields) {
       all += fmt::format("{}'{}'", all.empty() ? "" : ", ", name);
-      const auto index = std::ranges::find(type.fields, name, &FieldInfo::name) - type.fields.begin();
-      if (!seen[static_cast<std::size_t>(index)]) continue;
+      if (!is_given(name)) continue;
       given += fmt::format("{}'{}'", count == 0 ? "" : " and ", name);
       ++count;
     }

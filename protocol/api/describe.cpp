@@ -85,6 +85,9 @@ void finish(TypeInfo& info) {
     if (!wire_name(field.name)) wrong(info, fmt::format("field name '{}' is not snake_case", field.name));
     for (std::size_t j = 0; j < i; ++j) {
       if (info.fields[j].name == field.name) wrong(info, fmt::format("two fields '{}'", field.name));
+      if (info.fields[j].offset == field.offset) {
+        wrong(info, fmt::format("'{}' and '{}' are the same member", info.fields[j].name, field.name));
+      }
     }
   }
   for (const Choice& choice : info.choices) {

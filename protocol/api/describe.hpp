@@ -142,6 +142,7 @@ void fill(TypeInfo& info, const T& probe) {
     describe_enum(describer, static_cast<T*>(nullptr));
   } else {
     info.defaults = &probe;
+    info.make = []() -> std::shared_ptr<void> { return std::make_shared<T>(); };
     StructDescriber<T> describer(info, probe);
     T::describe(describer);
   }

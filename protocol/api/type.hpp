@@ -31,6 +31,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -147,7 +148,8 @@ struct TypeInfo {
   // structure
   std::vector<FieldInfo> fields;
   std::vector<Choice> choices;
-  const void* defaults = nullptr;  ///< a default-constructed object: where defaults are read from
+  const void* defaults = nullptr;             ///< a default-constructed object: where defaults are read from
+  std::shared_ptr<void> (*make)() = nullptr;  ///< a new default-constructed object
 };
 
 }  // namespace swarm::api

@@ -190,6 +190,9 @@ TEST_CASE("fields that exclude one another") {
         "parameters: expected only one of 'left', 'right'; got 'left' and 'right'");
   CHECK(decode_request<ExecStartRequest>(map({})).error().message ==
         "parameters: expected one of 'argv', 'command'; got none");
+  CHECK(decode_request<ExecStartRequest>(map({{"argv", Value::Array{}}})).error().message ==
+        "parameters: expected one of 'argv', 'command'; got none");
+  CHECK(decode_request<ExecStartRequest>(map({{"argv", Value::Array{}}, {"command", "ls"}})));
 }
 
 TEST_CASE("a reply from a newer peer is read") {
