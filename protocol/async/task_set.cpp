@@ -35,7 +35,7 @@ struct TaskSet::Driver {
 
 TaskSet::Driver TaskSet::drive(Task<> task, TaskSet& /*set*/) { co_await std::move(task); }
 
-void TaskSet::spawn(Task<> task) {
+TaskSet::Ticket TaskSet::spawn(Task<> task) {
   Driver driver = drive(std::move(task), *this);
   auto& promise = *driver.promise;
   ++size_;
@@ -43,6 +43,12 @@ void TaskSet::spawn(Task<> task) {
   running_.push_back(promise.place);
   promise.start.set_handle(std::coroutine_handle<Driver::promise_type>::from_promise(promise));
   loop_.make_ready(promise.start);
+  return Ticket(&promise);
+}
+
+void TaskSet::cancel(Ticket ticket) {
+  if (--size_ == 0) empty_.set();
+  static_cast<Driver::promise_type*>(ticket.driver_)->destroy();
 }
 
 void TaskSet::finished(Driver& driver) {

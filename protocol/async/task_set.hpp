@@ -18,8 +18,22 @@ class TaskSet {
   TaskSet& operator=(const TaskSet&) = delete;
   ~TaskSet() { cancel_all(); }
 
+  /// Names one task for `cancel`, until it has finished.
+  class Ticket {
+   public:
+    Ticket() = default;
+
+   private:
+    friend TaskSet;
+    explicit Ticket(void* driver) : driver_(driver) {}
+    void* driver_ = nullptr;
+  };
+
   /// Starts `task` in the loop's next round.
-  void spawn(Task<> task);
+  Ticket spawn(Task<> task);
+
+  /// Drops one task, which must not have finished and is not the caller.
+  void cancel(Ticket ticket);
 
   /// Tasks that have not finished.
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -90,6 +90,24 @@ TEST_CASE_METHOD(LoopFixture, "dropping a task that was never started") {
   CHECK_FALSE(finished);
 }
 
+TEST_CASE_METHOD(LoopFixture, "one task of a set is dropped and the others go on") {
+  Event event(loop);
+  std::array<bool, 3> destroyed{};
+  std::array<bool, 3> finished{};
+  TaskSet set(loop);
+  set.spawn(wait_holding(event, destroyed[0], finished[0]));
+  const TaskSet::Ticket second = set.spawn(wait_holding(event, destroyed[1], finished[1]));
+  const TaskSet::Ticket unstarted = set.spawn(wait_holding(event, destroyed[2], finished[2]));
+  set.cancel(unstarted);
+  loop.run_until_idle();
+  set.cancel(second);
+  CHECK(destroyed == std::array{false, true, false});
+  CHECK(set.size() == 1);
+  event.set();
+  loop.block_on(set.join());
+  CHECK(finished == std::array{true, false, false});
+}
+
 TEST_CASE_METHOD(LoopFixture, "join completes when all tasks are through") {
   Event event(loop);
   bool destroyed = false;
