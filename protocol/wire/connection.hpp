@@ -6,8 +6,16 @@
 //   notification  [2, method, params]
 //
 // Requests are answered out of order. A request is cancelled by the notification `rpc.cancel [msgid]`; bytes of any
-// length travel beside requests as streams (see stream.hpp). A message that breaks the protocol closes its own
-// connection, with an answer first where the stream is still in step.
+// length travel beside requests as streams (see byte_stream.hpp). A request that cannot be understood is answered and
+// the connection goes on; a message that breaks the protocol closes its own connection, after a notification
+// `rpc.error [{code, message, retryable}]` that says why.
+//
+// Back-pressure. A request is not taken, and nothing behind it is read, while the peer has too many unanswered requests
+// or does not take its answers (`Limits`). What causes no output (answers, credit, bytes within their credit,
+// cancelling) is read all the same, so two ends that are both busy do not block each other.
+//
+// The peer's end of the stream ends the connection: what its calls were doing is dropped. What was answered before is
+// still sent.
 
 #include <cstdint>
 #include <memory>
@@ -19,6 +27,8 @@
 #include "protocol/transport/stream.hpp"
 #include "protocol/wire/byte_stream.hpp"
 #include "protocol/wire/limits.hpp"
+#include "protocol/wire/message.hpp"
+#include "protocol/wire/streams.hpp"
 
 namespace swarm::wire {
 
@@ -39,19 +49,20 @@ using Reply = std::variant<Result<Value>, async::Task<Result<Value>>>;
 class Handler {
  public:
   virtual ~Handler() = default;
+  /// An exception is answered with `internal`.
   virtual Reply request(Connection& connection, Incoming incoming) = 0;
+  /// All but `rpc.cancel` and `stream.*`, which the connection takes itself.
   virtual void notification(Connection& connection, Incoming incoming) = 0;
 };
 
-/// Which end of the transport this is; it decides the parity of the stream ids that this end opens.
-enum class Side { dialer, acceptor };
-
-/// How failures look on the wire (`rpc.hello {errors}`).
-enum class ErrorShape {
-  pair,  ///< [0, "<code>: <message>"], the default and the only shape that Neovim shows
-  map,   ///< {code, message, retryable}
+/// A failure that a request was answered with.
+struct Failure {
+  Error error;
+  std::string method;
 };
 
+/// One peer. Destroy it from outside of its own handlers and tasks only: these call `close()`, and whoever owns the
+/// connection destroys it when `run()` has ended.
 class Connection {
  public:
   /// Nothing happens until `run()`. `handler` may be null: every request is then `unimplemented`.
@@ -62,48 +73,56 @@ class Connection {
   /// Drops every request in flight in both directions.
   ~Connection();
 
-  /// Reads and answers until the peer ends, breaks the protocol, or `close()`; gives the reason. Calls that wait for an
-  /// answer then fail with `unavailable`. Run it exactly once.
+  /// Reads and answers until the peer ends, breaks the protocol, or `close()`; gives the reason. By then handlers'
+  /// tasks and `tasks()` are dropped, calls that waited for an answer fail with `unavailable`, and streams have ended.
+  /// Run it exactly once; the connection may be destroyed while it runs, which ends it.
   async::Task<Error> run();
 
-  /// Calls the peer. Errors of the peer come back with their code; `unavailable` when the connection ends first.
-  /// Dropping the task sends `rpc.cancel`.
+  /// Calls the peer. Errors of the peer come back with their code; `unavailable` when the connection ends first;
+  /// `resource_exhausted` when the request is larger than one message may be. Waits while more than
+  /// `Limits::max_output_bytes` wait for the peer. Dropping the task sends `rpc.cancel`.
   async::Task<Result<Value>> call(std::string method, Value params);
 
-  /// Sends a notification. `resource_exhausted` when more than `Limits::max_output_bytes` wait for a slow peer;
-  /// `unavailable` when the connection has ended. Never waits.
-  Result<void> notify(std::string_view method, Value params);
+  /// Sends a notification. `resource_exhausted` when more than `Limits::max_output_bytes` wait for a slow peer, or when
+  /// it is larger than one message may be; `unavailable` when the connection has ended. Never waits.
+  Result<void> notify(std::string_view method, const Value& params);
 
-  /// Completes when the output that waits for the peer is below half its limit.
+  /// Completes when the output that waits for the peer is below half its limit, or the connection has ended.
   async::Task<> output_drained();
 
-  /// A stream id that this end may open: odd for the dialer, even for the acceptor, never one in use.
+  /// A stream id that this end may open: odd for the dialer, even for the acceptor, never one that was used before.
   std::uint32_t new_stream_id();
 
-  /// Starts to receive the bytes of stream `id` (either end chose it). `already_exists` when it is open.
+  /// Starts to receive the bytes of stream `id` (either end chose it). `already_exists` when it is open,
+  /// `resource_exhausted` when too many are, `unavailable` when the connection has ended.
   Result<std::unique_ptr<ByteSource>> open_source(std::uint32_t id);
 
-  /// Starts to send bytes on stream `id`. `already_exists` when it is open.
+  /// Starts to send bytes on stream `id`. Errors as for `open_source`.
   Result<std::unique_ptr<ByteSink>> open_sink(std::uint32_t id);
 
-  /// Ends the connection from this side, once what is queued has been sent or the peer has had `linger` to take it.
+  /// Ends the connection from this side, once what is queued has been sent or the peer has had `Limits::linger` to take
+  /// it. Safe from anywhere.
   void close(Error reason);
 
   void set_error_shape(ErrorShape shape);
-  /// The last failure that was sent to the peer, for `rpc.last_error`.
-  [[nodiscard]] const std::optional<Error>& last_error() const;
+  /// The last failure that was sent to the peer, for `rpc.last_error`; a failure of that method itself is not kept.
+  [[nodiscard]] const std::optional<Failure>& last_error() const;
 
   [[nodiscard]] async::Loop& loop();
+  [[nodiscard]] const Limits& limits() const;
   [[nodiscard]] std::optional<transport::PeerCredentials> peer() const;
   [[nodiscard]] std::string describe() const;
   [[nodiscard]] bool closed() const;
+  /// Requests of the peer that have no answer yet.
+  [[nodiscard]] std::size_t requests_in_flight() const;
 
   /// Owns work that shall end with the connection (subscriptions, relays).
   async::TaskSet& tasks();
 
+  struct State;  // connection_state.hpp: for the .cpp files
+
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // shared with run() and with calls that wait, which may end after the connection
 };
 
 }  // namespace swarm::wire
