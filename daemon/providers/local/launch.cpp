@@ -188,17 +188,16 @@ Result<Started> start(const LaunchRequest& request, std::initializer_list<std::p
   return started;
 }
 
-/// Takes hold of PID 1. bwrap reported its pid; it could have died since and the number be used again, so it must still
-/// be the first process of its namespace and bwrap's child.
-Result<Started> find_init(pid_t pid, pid_t monitor) {
+/// Takes hold of PID 1. bwrap reported its pid; it could have died since and the number be used again, so it must be
+/// the first process of a pid namespace.
+Result<Started> find_init(pid_t pid) {
   if (pid <= 0) return fail(Code::not_found, "bwrap reported no process");
   Started found;
   found.pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!found.pidfd) return fail_errno("pidfd_open", std::to_string(pid));
   const std::string status = read_file(fmt::format("/proc/{}/status", pid)).value_or("");
   const bool first = status.find("\t1\nNSpgid:") != std::string::npos;
-  if (!first || status.find(fmt::format("\nPPid:\t{}\n", monitor)) == std::string::npos)
-    return fail(Code::not_found, fmt::format("process {} is not the sandbox's first", pid));
+  if (!first) return fail(Code::not_found, fmt::format("process {} is not the first of a sandbox", pid));
   auto ref = refer_to(pid);
   if (!ref) return fail(ref.error());
   found.ref = *ref;
@@ -222,12 +221,12 @@ Result<Launched> launch(const LaunchRequest& request) {
   auto arguments = memory_file("arguments", bwrap_words(request));
   auto filter = memory_file("seccomp", request.seccomp);
   auto secret = memory_file("secret", request.secret);
-  auto info = make_pipe();
+  const UniqueFd report(open(request.report_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!report) return fail_errno("create", request.report_file);
   auto ready = make_pipe();
   for (const auto* made : {&spec, &arguments, &filter, &secret})
     if (!*made) return fail(made->error(), "launch");
-  for (const auto* made : {&info, &ready})
-    if (!*made) return fail(made->error(), "launch");
+  if (!ready) return fail(ready.error(), "launch");
   const UniqueFd errors(memfd_create("errors", MFD_CLOEXEC));
   if (!errors) return fail_errno("memfd_create", "errors");
 
@@ -238,30 +237,35 @@ Result<Launched> launch(const LaunchRequest& request) {
                                  {kSpecFd, spec->get()},
                                  {kArgsFd, arguments->get()},
                                  {kSeccompFd, filter->get()},
-                                 {kInfoFd, info->write.get()},
+                                 {kInfoFd, report.get()},
                                  {kReadyFd, ready->write.get()}});
   if (!monitor) return fail(monitor.error());
-  info->write.reset();
   ready->write.reset();
 
   Launched launched;
   launched.monitor = monitor->ref;
   launched.monitor_pidfd = std::move(monitor->pidfd);
-  const std::string report = read_until(info->read.get(), deadline,
-                                        [](const std::string& text) { return text.find('}') != std::string::npos; });
-  const pid_t init = child_pid(report);
-  if (auto found = find_init(init, monitor->ref.pid); found) {
+  const std::string byte =
+      read_until(ready->read.get(), deadline, [](const std::string& text) { return !text.empty(); });
+  if (auto found = find_init(reported_pid(request.report_file)); found) {
     launched.init = found->ref;
     launched.init_pidfd = std::move(found->pidfd);
   }
-  const std::string byte =
-      read_until(ready->read.get(), deadline, [](const std::string& text) { return !text.empty(); });
   if (byte.empty() || !launched.init_pidfd) {
     const auto error = explain(errors.get(), deadline);
     undo(launched.init_pidfd.get(), launched.monitor_pidfd.get());
     return error;
   }
   return launched;
+}
+
+pid_t reported_pid(const std::string& report_file) { return child_pid(read_file(report_file).value_or("")); }
+
+Result<ProcessRef> find_launched(const std::string& report_file, std::uint64_t not_before) {
+  auto found = find_init(reported_pid(report_file));
+  if (!found) return fail(found.error());
+  if (found->ref.start_ticks < not_before) return fail(Code::not_found, "the reported process is an older one");
+  return found->ref;
 }
 
 void reap(int monitor_pidfd) {

@@ -32,9 +32,12 @@ struct LaunchRequest {
   std::string seccomp;                    ///< of `seccomp_program`
   std::vector<std::string> cgroup_procs;  ///< of `CgroupSet::procs_files`
   std::vector<Rlimit> rlimits;
-  int oom_score_adj = 200;        ///< the kernel takes a sandbox before the daemon
-  int listen_fd = -1;             ///< borrowed; bound and listening
-  std::string secret;             ///< 32 bytes
+  int oom_score_adj = 200;  ///< the kernel takes a sandbox before the daemon
+  int listen_fd = -1;       ///< borrowed; bound and listening
+  std::string secret;       ///< 32 bytes
+  /// A file that bwrap writes the host pid of PID 1 to. A file and not a pipe: should the daemon die in the middle of a
+  /// launch, its successor finds the sandbox by it (`reported_pid`).
+  std::string report_file;
   std::vector<std::string> argv;  ///< PID 1; "--ready-fd 9" is agentd init's way to say that it runs
   std::chrono::milliseconds timeout{30'000};
 };
@@ -53,6 +56,13 @@ struct Launched {
 /// Starts it and returns when PID 1 says that it runs. Blocking, a few milliseconds. On failure nothing runs any more
 /// and the error holds what the programs said.
 Result<Launched> launch(const LaunchRequest& request);
+
+/// The pid that bwrap wrote to a report file; 0 when it did not come so far.
+pid_t reported_pid(const std::string& report_file);
+
+/// PID 1 of the sandbox whose launch was cut short, if it came so far and runs still. `not_before` is when the launch
+/// began, in ticks as /proc/PID/stat counts them: an older process has only the same pid.
+Result<ProcessRef> find_launched(const std::string& report_file, std::uint64_t not_before);
 
 /// Takes the exit status of a monitor that has ended; nothing happens when it is not our child.
 void reap(int monitor_pidfd);

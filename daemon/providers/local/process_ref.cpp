@@ -27,13 +27,21 @@ Result<std::uint64_t> start_ticks(pid_t pid) {
   return ticks;
 }
 
+}  // namespace
+
 std::string boot_id() {
   std::string id = read_file("/proc/sys/kernel/random/boot_id").value_or("");
   while (!id.empty() && id.back() == '\n') id.pop_back();
   return id;
 }
 
-}  // namespace
+std::uint64_t ticks_now() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  const auto a_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+  return static_cast<std::uint64_t>(now.tv_sec) * a_second +
+         static_cast<std::uint64_t>(now.tv_nsec) * a_second / 1'000'000'000;
+}
 
 Result<ProcessRef> refer_to(pid_t pid) {
   const auto ticks = start_ticks(pid);

@@ -19,6 +19,12 @@ struct ProcessRef {
   bool operator==(const ProcessRef&) const = default;
 };
 
+/// The id of this boot of the machine.
+std::string boot_id();
+
+/// Now, as start times are counted.
+std::uint64_t ticks_now();
+
 /// Names a process that runs now. `not_found` when there is none.
 Result<ProcessRef> refer_to(pid_t pid);
 

@@ -123,12 +123,12 @@ class Builder {
 
   void environment() {
     add({"--clearenv"});
+    std::string path = "/opt/swarm/bin:";
+    for (const auto& directory : request_.path) path += directory + ":";
+    path += "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     const std::string home = request_.isolated ? "/root" : "/home/user";
     for (const auto& [name, value] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
-             {"PATH", "/opt/swarm/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-             {"HOME", home},
-             {"LANG", "C.UTF-8"},
-             {"SWARM_SANDBOX", request_.hostname}})
+             {"PATH", path}, {"HOME", home}, {"LANG", "C.UTF-8"}, {"SWARM_SANDBOX", request_.hostname}})
       add({"--setenv", name, value});
     for (const auto& [name, value] : request_.environment) add({"--setenv", name, value});
     add({"--chdir", "/"});

@@ -57,6 +57,7 @@ struct RootfsRequest {
   std::string files_dir;            ///< Storage::disk: an empty directory on the host for this sandbox alone
   std::uint64_t storage_bytes = 0;  ///< Storage::memory
   std::vector<Bind> binds;
+  std::vector<std::string> path;  ///< directories that come first in PATH, after agentd's own
   std::vector<std::pair<std::string, std::string>> environment;
   Userns userns = Userns::forbidden;
   std::string hostname = "sandbox";

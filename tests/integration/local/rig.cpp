@@ -103,6 +103,7 @@ Rig::Rig(RigOptions options) {
   launch.rlimits = options.rlimits;
   launch.listen_fd = listener.get();
   launch.secret = options.secret;
+  launch.report_file = directory_.path() / "report";
   launch.argv = {
       "/opt/swarm/bin/agentd-init", "--ready-fd", std::to_string(local::kReadyFd), "--grace-ms", "1000", "--log",
       "/run/swarm/agentd.log"};
