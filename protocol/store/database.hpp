@@ -39,7 +39,8 @@ struct DatabaseOptions {
 /// double-quoted strings. Used by one thread at a time. It does not choose the journal mode; `open_or_create` does.
 class Database {
  public:
-  /// Opens `path`. `not_found` never comes from here with `Access::create`; the directory must exist.
+  /// Opens `path`, whose directory must exist. Without `Access::create` a missing file is `unavailable`
+  /// (SQLITE_CANTOPEN).
   static Result<Database> open(const std::string& path, const DatabaseOptions& options);
 
   Database(Database&&) noexcept;
@@ -135,7 +136,7 @@ class Transaction {
   Transaction& operator=(const Transaction&) = delete;
   ~Transaction() { rollback(); }
 
-  /// After a failure everything is rolled back. For a power-class commit whose fsync failed see `Writer`.
+  /// After a failure everything is rolled back. (Where an fsync failed, the log may still hold it: see `Writer`.)
   Result<void> commit();
   void rollback();
 

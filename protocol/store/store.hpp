@@ -138,7 +138,8 @@ class Store {
 
   /// Runs `fn(Changes&) -> Result<T>` in the writer's transaction and completes, after the commit, with what it gave.
   /// Jobs run in the order of these calls being awaited. Storage trouble is `resource_exhausted` or `unavailable`
-  /// (retryable). Dropping the task: see `AwaitedJob::wait`. `name` is static text.
+  /// (retryable). Dropping the task: see `AwaitedJob::wait`. `name` is static text; the store must live when the task
+  /// starts.
   template <class F>
   async::Task<std::invoke_result_t<F&, Changes&>> write(std::string_view name, Durability durability, F fn) {
     const auto call = std::make_shared<detail::WriteCall<F>>(loop_, name, durability, std::move(fn));

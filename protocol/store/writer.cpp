@@ -129,9 +129,9 @@ Result<void> Writer::run_batch(Batch& batch) {
   const bool power = std::ranges::any_of(
       batch.jobs, [](const auto& job) { return job->durability() == Durability::power && !job->abandoned(); });
   Result<void> ready = db_.set_sync(power ? Sync::full : Sync::normal);
-  if (!ready) return storage_trouble(ready.error());
+  if (!ready) return storage_trouble(ready.error(), Stage::before_commit);
   Result<Transaction> transaction = Transaction::begin(db_, Transaction::Mode::immediate);
-  if (!transaction) return storage_trouble(transaction.error());
+  if (!transaction) return storage_trouble(transaction.error(), Stage::before_commit);
   bool changed = false;
   for (const auto& job : batch.jobs) {
     batch.outcomes.push_back(run_job(*job, batch.events, batch.jobs.size() == 1));
@@ -154,7 +154,8 @@ Result<void> Writer::run_batch(Batch& batch) {
     transaction->rollback();
     return {};
   }
-  if (Result<void> committed = transaction->commit(); !committed) return storage_trouble(committed.error());
+  if (Result<void> committed = transaction->commit(); !committed)
+    return storage_trouble(committed.error(), Stage::commit);
   unpruned_ += static_cast<std::int64_t>(batch.jobs.size() + batch.events.size());
   if (power) {
     const std::scoped_lock lock(mutex_);
@@ -192,15 +193,14 @@ Result<void> Writer::run_job(WriteJob& job, std::vector<Event>& events, bool alo
 
 /// The batch could not begin or commit. Busy is nobody's fault; everything else makes the store degraded or damaged
 /// unless the disk takes a write right now.
-Result<void> Writer::storage_trouble(const Error& error) {
+Result<void> Writer::storage_trouble(const Error& error, Stage stage) {
   const Fault fault = db_.take_fault();
   if (fault == Fault::none) return fail(not_recorded(error));
   set_health({.state = fault == Fault::corrupt ? Health::State::damaged : Health::State::degraded, .cause = error});
-  if (fault != Fault::io) {
-    static_cast<void>(recover());
-    return fail(not_recorded(error));
-  }
-  return recover() ? fail(not_recorded(error)) : fail(outcome_unknown(error));
+  const bool recovered = recover().has_value();
+  // Only a commit whose fsync failed has left all of its frames in the log.
+  const bool unknown = stage == Stage::commit && fault == Fault::io && !recovered;
+  return fail(unknown ? outcome_unknown(error) : not_recorded(error));
 }
 
 void Writer::fail_batch(Batch& batch, const Error& error) {
@@ -274,7 +274,8 @@ void Writer::housekeeping() {
   }
   if (unpruned_ >= options_.prune_every && !waiting) {
     unpruned_ = 0;
-    if (Result<void> pruned = prune(); !pruned) static_cast<void>(storage_trouble(pruned.error()));
+    if (Result<void> pruned = prune(); !pruned)
+      static_cast<void>(storage_trouble(pruned.error(), Stage::before_commit));
   }
   const int frames = db_.wal_frames();
   if (frames < frames_folded_) frames_folded_ = 0;  // the log began anew
@@ -284,7 +285,7 @@ void Writer::housekeeping() {
   frames_folded_ = frames;
   const Result<int> left = db_.checkpoint();
   if (!left) {
-    static_cast<void>(storage_trouble(left.error()));
+    static_cast<void>(storage_trouble(left.error(), Stage::before_commit));
     return;
   }
   const std::scoped_lock lock(mutex_);

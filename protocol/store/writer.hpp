@@ -165,7 +165,8 @@ class Writer {
   void process(Jobs jobs);
   Result<void> run_batch(Batch& batch);
   Result<void> run_job(WriteJob& job, std::vector<Event>& events, bool alone);
-  Result<void> storage_trouble(const Error& error);
+  enum class Stage { before_commit, commit };
+  Result<void> storage_trouble(const Error& error, Stage stage);
   void fail_batch(Batch& batch, const Error& error);
   void hand_back(Batch batch);
   bool usable();

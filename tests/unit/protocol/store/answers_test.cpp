@@ -13,7 +13,7 @@ CallKey call() { return {.scope = "uid:1000", .key = "k1", .method = "sandbox.cr
 }  // namespace
 
 TEST_CASE("the same call has its effect once and its answer as often as asked") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   int effects = 0;
   const auto effect = [&]() -> Result<std::string> { return "s" + std::to_string(++effects); };
@@ -26,7 +26,7 @@ TEST_CASE("the same call has its effect once and its answer as often as asked") 
 }
 
 TEST_CASE("a key is refused for other arguments and other methods, without telling what they were") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   must(record_answer(db, call(), "s1", {1}));
   CallKey other = call();
@@ -45,7 +45,7 @@ TEST_CASE("a key is refused for other arguments and other methods, without telli
 }
 
 TEST_CASE("an effect that fails is not recorded, and old answers go") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   const auto fails = []() -> Result<std::string> { return fail(Code::unavailable, "not now"); };
   CHECK_FALSE(answer_once(db, call(), {1}, fails));

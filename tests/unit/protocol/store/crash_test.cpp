@@ -135,7 +135,7 @@ void crash_rounds(Loss loss) {
   for (std::uint64_t round = 0; round < rounds; ++round) {
     CAPTURE(round);
     if (round % kRoundsOfOneStore == 0) {
-      directory.emplace();
+      directory.emplace(test::TemporaryDirectory::On::memory);
       next = 0;
     }
     const std::string path = *directory / "db";

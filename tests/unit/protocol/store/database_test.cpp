@@ -14,7 +14,7 @@ constexpr Sql kTypes{"test.types", "SELECT ?, ?, ?, ?, ?, ?"};
 }  // namespace
 
 TEST_CASE("values go in and come out by position with their types") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   const std::string text = "a\0b\xc3\xa4";
   const auto row = must(db.one<std::int64_t, double, std::string, Bytes, std::optional<std::string>, bool>(
@@ -24,7 +24,7 @@ TEST_CASE("values go in and come out by position with their types") {
 }
 
 TEST_CASE("a column of another type is an error that names it and not its value") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   const auto row = db.one<std::int64_t>({"test.secret", "SELECT ? AS token"}, "hunter2");
   REQUIRE_FALSE(row);
@@ -32,7 +32,7 @@ TEST_CASE("a column of another type is an error that names it and not its value"
 }
 
 TEST_CASE("a failing statement tells name and extended code, not the bound value") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   must(db.run(kInsertNote, "hunter2"));
   const Result<void> again = db.run(kInsertNote, "hunter2");
@@ -42,7 +42,7 @@ TEST_CASE("a failing statement tells name and extended code, not the bound value
 }
 
 TEST_CASE("the number of parameters and columns is checked") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   CHECK(db.run(kInsertNote).error().message == "notes.insert: takes 1 parameters, got 0");
   CHECK(db.one<std::int64_t, std::int64_t>(kCountNotes).error().message ==
@@ -50,7 +50,7 @@ TEST_CASE("the number of parameters and columns is checked") {
 }
 
 TEST_CASE("a statement may be used again while it runs") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   must(db.run(kInsertNote, "one"));
   must(db.run(kInsertNote, "two"));
@@ -63,7 +63,7 @@ TEST_CASE("a statement may be used again while it runs") {
 }
 
 TEST_CASE("a transaction that is not committed leaves nothing") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   {
     const Transaction dropped = must(Transaction::begin(db, Transaction::Mode::immediate));
@@ -74,7 +74,7 @@ TEST_CASE("a transaction that is not committed leaves nothing") {
 }
 
 TEST_CASE("a second writer is told that the store is busy") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database first = open_notes(dir / "db");
   Database second = must(Database::open(dir / "db", {.busy_timeout = std::chrono::milliseconds(1)}));
   const Transaction held = must(Transaction::begin(first, Transaction::Mode::immediate));
@@ -86,7 +86,7 @@ TEST_CASE("a second writer is told that the store is busy") {
 }
 
 TEST_CASE("the file and its log are private, and the settings hold") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   must(db.run(kInsertNote, "x"));
   for (const std::string name : {"db", "db-wal", "db-shm"}) {
@@ -101,7 +101,7 @@ TEST_CASE("the file and its log are private, and the settings hold") {
 }
 
 TEST_CASE("a read-only connection does not write") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   const Database writer = open_notes(dir / "db");
   Database reader = must(Database::open(dir / "db", {.access = Access::read_only}));
   CHECK(reader.run(kInsertNote, "x").error().code == Code::failed_precondition);

@@ -17,7 +17,7 @@ void append(Database& db, int count, std::int64_t time_us = 1) {
 }  // namespace
 
 TEST_CASE("an event comes back as it was written, with its origin") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   const auto written = must(
       append_event(db, self(), {42},
@@ -31,7 +31,7 @@ TEST_CASE("an event comes back as it was written, with its origin") {
 }
 
 TEST_CASE("events that another store ships twice are taken once") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   const NewEvent shipped{.type = "lock.taken", .origin = EventOrigin{"agentd", 1, 10}};
   CHECK(must(append_event(db, self(), {1}, shipped)));
@@ -43,7 +43,7 @@ TEST_CASE("events that another store ships twice are taken once") {
 }
 
 TEST_CASE("retention by count and by age keeps a gapless end, and numbers are not used again") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   append(db, 10, 1'000);
   append(db, 10, 2'000);
@@ -60,7 +60,7 @@ TEST_CASE("retention by count and by age keeps a gapless end, and numbers are no
 }
 
 TEST_CASE("a number that is gone, or not yet there, is out of range") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   CHECK(must(read_events(db, self(), 1, 10)).empty());
   append(db, 10);

@@ -12,7 +12,7 @@ using namespace swarm::store;
 using Catch::Matchers::Contains;
 
 TEST_CASE("check finds a row that points to nothing and a torn page") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     Database db = open_notes(dir / "db");
     CHECK(must(check(db)).sound());
@@ -34,7 +34,7 @@ TEST_CASE("check finds a row that points to nothing and a torn page") {
 }
 
 TEST_CASE("a backup is one private file with what was committed, and is not half overwritten") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   must(db.run(kInsertNote, "kept"));
   must(backup(db, dir / "copy", Overwrite::no));
@@ -50,7 +50,7 @@ TEST_CASE("a backup is one private file with what was committed, and is not half
 }
 
 TEST_CASE("restore puts a copy in place, keeps what was there and begins a new epoch") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     Database db = open_notes(dir / "db");
     must(db.run(kInsertNote, "old"));
@@ -70,7 +70,7 @@ TEST_CASE("restore puts a copy in place, keeps what was there and begins a new e
 }
 
 TEST_CASE("restore over a file of noise begins an epoch that cannot have been") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     Database db = open_notes(dir / "db");
     must(backup(db, dir / "copy", Overwrite::no));
@@ -82,7 +82,7 @@ TEST_CASE("restore over a file of noise begins an epoch that cannot have been") 
 }
 
 TEST_CASE("restore refuses a damaged copy, a foreign one, and a store in use") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     Database db = open_notes(dir / "db");
     must(backup(db, dir / "copy", Overwrite::no));
@@ -97,7 +97,7 @@ TEST_CASE("restore refuses a damaged copy, a foreign one, and a store in use") {
 }
 
 TEST_CASE("a restore that was interrupted is said at the next open") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     const Database db = open_notes(dir / "db");
   }

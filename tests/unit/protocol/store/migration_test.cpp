@@ -27,7 +27,7 @@ std::int64_t user_version(Database& db) {
 }  // namespace
 
 TEST_CASE("a new store gets every migration, an old one those it lacks, after a copy was made") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     Database db = open_notes(dir / "db");
     CHECK(user_version(db) == 2);
@@ -47,7 +47,7 @@ TEST_CASE("a new store gets every migration, an old one those it lacks, after a 
 }
 
 TEST_CASE("a store of a newer version is refused and told how to go on") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     Database db = open_notes(dir / "db");
     must(migrate(db, kNewerDomains, {.program = "swarmd 0.9.0"}));
@@ -62,7 +62,7 @@ TEST_CASE("a store of a newer version is refused and told how to go on") {
 }
 
 TEST_CASE("another application's database and a file of noise are refused untouched") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     Database other = must(Database::open(dir / "other", {.access = Access::create}));
     must(other.execute({"t", "CREATE TABLE t (a); PRAGMA application_id=7"}));
@@ -79,7 +79,7 @@ TEST_CASE("another application's database and a file of noise are refused untouc
 }
 
 TEST_CASE("a migration that fails leaves the store as it was") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   static constexpr std::array kBroken = {
       kNotesMigrations[0],
       Migration{2, "broken", "CREATE TABLE half (a); INSERT INTO nowhere VALUES (1);"},
@@ -96,7 +96,7 @@ TEST_CASE("a migration that fails leaves the store as it was") {
 }
 
 TEST_CASE("a migration that breaks a reference is refused") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   static constexpr std::array kOrphans = {
       kNotesMigrations[0],
       Migration{2, "orphans", "CREATE TABLE tags (note INTEGER REFERENCES notes(id)); INSERT INTO tags VALUES (17);"},
@@ -107,7 +107,7 @@ TEST_CASE("a migration that breaks a reference is refused") {
 }
 
 TEST_CASE("mistakes in the lists are found") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Database db = open_notes(dir / "db");
   static constexpr std::array kGap = {Migration{2, "late", "SELECT 1"}};
   const std::array gap = {kCoreDomain, Domain{"notes", kGap}};

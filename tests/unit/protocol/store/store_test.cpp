@@ -16,7 +16,7 @@ using test::FaultVfs;
 namespace {
 
 struct StoreFixture : tests::LoopFixture {
-  test::TemporaryDirectory dir;
+  test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   SeededRandom random{1};
 
   std::unique_ptr<Store> open(WriterOptions writer = {}, const std::string& vfs = {}) {

@@ -22,7 +22,7 @@ struct ClearFaults {
 }  // namespace
 
 TEST_CASE("jobs run in order, one that fails is rolled back alone, and events follow the commit") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Outcomes outcomes;
   Gate gate;
   Writer writer(open_notes(dir / "db"), test_self(), {}, to(outcomes));
@@ -52,7 +52,7 @@ TEST_CASE("jobs run in order, one that fails is rolled back alone, and events fo
 }
 
 TEST_CASE("a full queue refuses, an abandoned job is skipped, a closed writer refuses") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Outcomes outcomes;
   Gate gate;
   Writer writer(open_notes(dir / "db"), test_self(), {.queue_limit = 2}, to(outcomes));
@@ -77,7 +77,7 @@ TEST_CASE("a full queue refuses, an abandoned job is skipped, a closed writer re
 }
 
 TEST_CASE("only power-class batches are fsynced, and many writers share one fsync") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir;  // on the disk: its pace is what makes batches
   const ClearFaults clear;
   Outcomes outcomes;
   Writer writer(open_notes(dir / "db", test::kFaultVfs), test_self(), {.checkpoint_frames = 1'000'000}, to(outcomes));
@@ -113,7 +113,7 @@ TEST_CASE("only power-class batches are fsynced, and many writers share one fsyn
 }
 
 TEST_CASE("a full disk fails the jobs, keeps what was acknowledged, and the store recovers by itself") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   const ClearFaults clear;
   const auto action = GENERATE(FaultAction::no_space, FaultAction::io_error, FaultAction::torn);
   const auto op = GENERATE(FaultOp::write, FaultOp::sync);
@@ -146,7 +146,7 @@ TEST_CASE("a full disk fails the jobs, keeps what was acknowledged, and the stor
 }
 
 TEST_CASE("one failed fsync is tried again at once and the outcome is known") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   const ClearFaults clear;
   Outcomes outcomes;
   Writer writer(open_notes(dir / "db", test::kFaultVfs), test_self(), {}, to(outcomes));
@@ -160,7 +160,7 @@ TEST_CASE("one failed fsync is tried again at once and the outcome is known") {
 }
 
 TEST_CASE("a damaged page stops writing with advice") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   {
     Database db = open_notes(dir / "db");
     for (int i = 0; i < 2000; ++i) must(db.run(kInsertNote, "note " + std::to_string(i)));
@@ -185,7 +185,7 @@ TEST_CASE("a damaged page stops writing with advice") {
 }
 
 TEST_CASE("retention runs by itself, and a log that grew is folded") {
-  const test::TemporaryDirectory dir;
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
   Outcomes outcomes;
   Writer writer(open_notes(dir / "db"), test_self(),
                 {.checkpoint_frames = 8, .events = {.max_count = 10}, .prune_every = 16}, to(outcomes));
