@@ -1,0 +1,182 @@
+#pragma once
+// From method constants to handlers: checks who may call, decodes strictly, calls, encodes. Handlers see structs.
+//
+//   Router router({.name = "swarmd", ...}, clock);
+//   router.bind(api::kSandboxInfo, [&domain](CallContext& c, api::SandboxInfoRequest r) { return domain.info(c, r); });
+//   PeerHandler handler(router, Peer{...});   // one for each connection
+//   Connection connection(loop, std::move(stream), Side::acceptor, limits, &handler);
+//
+// `rpc.hello`, `rpc.discover`, `rpc.ping` and `rpc.last_error` are answered here.
+
+#include <concepts>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/api/codec.hpp"
+#include "protocol/api/method.hpp"
+#include "protocol/api/rpc.hpp"
+#include "protocol/core/clock.hpp"
+#include "protocol/wire/connection.hpp"
+
+namespace swarm::wire {
+
+/// Who is at the other end of a connection. Never taken from what the peer says: the kernel and the handshake know.
+struct Peer {
+  enum class Kind : std::uint8_t {
+    host,     ///< a client of the daemon on the host
+    sandbox,  ///< something inside a sandbox: its tunnel at the daemon, a program at its agentd
+    daemon,   ///< the daemon, at an agentd
+  };
+  Kind kind = Kind::host;
+  std::optional<transport::PeerCredentials> credentials;  ///< where the transport is a socket
+  std::string sandbox;                                    ///< of a tunnel: the id that its handshake proved
+};
+
+/// One call, for its handler. Lives until the handler's task has ended.
+struct CallContext {
+  Connection& connection;
+  const Peer& peer;
+  std::string_view method;
+  /// `idempotency_key`, in methods that change something.
+  api::CommonFields common;
+};
+
+/// What `rpc.hello` says about this end.
+struct ServerInfo {
+  std::string name;
+  std::string version;
+  std::vector<std::string> features;
+};
+
+/// What the peer has said about itself, for logs and for choosing features. Nothing of it is proven.
+struct Greeting {
+  std::string client;
+  std::string version;
+  std::vector<std::string> features;  ///< those that both ends know
+};
+
+class PeerHandler;
+
+/// A handler of a method: a plain function, or one that gives a task.
+template <class F, class Req, class Res>
+concept PlainHandler = std::same_as<std::invoke_result_t<F&, CallContext&, Req>, Result<Res>>;
+template <class F, class Req, class Res>
+concept TaskHandler = std::same_as<std::invoke_result_t<F&, CallContext&, Req>, async::Task<Result<Res>>>;
+
+/// The methods that one program serves; shared by all its connections and longer-lived than them.
+class Router {
+ public:
+  Router(ServerInfo info, const Clock& clock);
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+  ~Router();
+
+  /// Serves `method` with `handler`, which is `Result<Res>(CallContext&, Req)` or `Task<Result<Res>>(CallContext&,
+  /// Req)`; no coroutine lambda with captures. The constant and what the handler refers to must outlive the router.
+  /// Binding a name twice is a bug and throws std::logic_error.
+  template <class Req, class Res, class F>
+    requires PlainHandler<F, Req, Res> || TaskHandler<F, Req, Res>
+  void bind(const api::Method<Req, Res>& method, F handler) {
+    if constexpr (PlainHandler<F, Req, Res>) {
+      add(method, Route{.info = &method,
+                        .call = [&method, handler = std::move(handler)](CallContext context, Value params) mutable {
+                          return Reply(answer_plain<Req, Res>(handler, method, context, std::move(params)));
+                        }});
+    } else {
+      // Shared with the tasks that run it: a route may be the last to know that a lambda must outlive its coroutine.
+      auto shared = std::make_shared<F>(std::move(handler));
+      add(method, Route{.info = &method, .call = [&method, shared](CallContext context, Value params) {
+                          return start_task<Req, Res>(shared, method, std::move(context), std::move(params));
+                        }});
+    }
+  }
+
+  /// Calls `handler`, a `void(CallContext&, Params)`, for each of these notifications. One with wrong parameters ends
+  /// its connection; one that nobody bound is ignored, since the peer may be newer.
+  template <class Params, class F>
+  void bind_notification(const api::Notification<Params>& notification, F handler) {
+    listeners_[notification.name] = [handler = std::move(handler)](CallContext& context, Value params) mutable {
+      Result<Value> arguments = api::named_arguments(std::move(params));
+      if (!arguments) return Result<void>(fail(arguments.error()));
+      Result<Params> decoded = api::decode_reply<Params>(std::move(*arguments));
+      if (!decoded) return Result<void>(fail(decoded.error()));
+      handler(context, std::move(*decoded));
+      return Result<void>();
+    };
+  }
+
+  /// Every bound method that such a peer may call, by name.
+  [[nodiscard]] std::vector<const api::MethodInfo*> methods_for(Peer::Kind kind) const;
+
+ private:
+  friend PeerHandler;
+  struct Route {
+    const api::MethodInfo* info = nullptr;
+    std::move_only_function<Reply(CallContext, Value)> call;
+  };
+
+  void add(const api::MethodInfo& method, Route route);
+  Reply request(Connection& connection, PeerHandler& from, Incoming incoming);
+  void notification(Connection& connection, PeerHandler& from, Incoming incoming);
+  Result<Value> own_method(Connection& connection, PeerHandler& from, const api::MethodInfo& method, Value params);
+
+  template <class Req, class Res, class F>
+  static Result<Value> answer_plain(F& handler, const api::Method<Req, Res>& method, CallContext& context,
+                                    Value params) {
+    Result<api::Call<Req>> call = api::decode_call(method, std::move(params));
+    if (!call) return fail(call.error());
+    context.common = std::move(call->common);
+    const Result<Res> result = handler(context, std::move(call->request));
+    if (!result) return fail(result.error());
+    return api::encode(*result);
+  }
+
+  template <class Req, class Res, class F>
+  static Reply start_task(std::shared_ptr<F> handler, const api::Method<Req, Res>& method, CallContext context,
+                          Value params) {
+    Result<api::Call<Req>> call = api::decode_call(method, std::move(params));
+    if (!call) return Result<Value>(fail(call.error()));
+    context.common = std::move(call->common);
+    return answer_task<Req, Res>(std::move(handler), std::move(context), std::move(call->request));
+  }
+
+  template <class Req, class Res, class F>
+  static async::Task<Result<Value>> answer_task(std::shared_ptr<F> handler, CallContext context, Req request) {
+    async::Task<Result<Res>> task = (*handler)(context, std::move(request));
+    const Result<Res> result = co_await std::move(task);
+    if (!result) co_return fail(result.error());
+    co_return api::encode(*result);
+  }
+
+  ServerInfo info_;
+  const Clock& clock_;
+  std::unordered_map<std::string_view, Route> routes_;
+  std::unordered_map<std::string_view, std::move_only_function<Result<void>(CallContext&, Value)>> listeners_;
+};
+
+/// Lets a router answer one connection. Must outlive the connection.
+class PeerHandler final : public Handler {
+ public:
+  PeerHandler(Router& router, Peer peer) : router_(router), peer_(std::move(peer)) {}
+
+  Reply request(Connection& connection, Incoming incoming) override {
+    return router_.request(connection, *this, std::move(incoming));
+  }
+  void notification(Connection& connection, Incoming incoming) override {
+    router_.notification(connection, *this, std::move(incoming));
+  }
+
+  [[nodiscard]] const Peer& peer() const { return peer_; }
+  /// What `rpc.hello` said; empty before.
+  [[nodiscard]] const Greeting& greeting() const { return greeting_; }
+
+ private:
+  friend Router;
+  Router& router_;
+  Peer peer_;
+  Greeting greeting_;
+};
+
+}  // namespace swarm::wire
