@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -405,7 +406,7 @@ Result<CommonFields> decode_call_into(const MethodInfo& method, Value params, vo
   if (!arguments) return fail(std::move(arguments).error());
   CommonFields common;
   Value::Map& map = *arguments->as_map();
-  if (method.effect == Effect::changes) {
+  if (method.effect == Effect::changes && arguments->find("idempotency_key") != nullptr) {
     Value::Map own;
     Value::Map rest;
     for (Value::Member& member : map) {

@@ -1,5 +1,6 @@
 #include "protocol/api/discover.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "protocol/api/codec.hpp"

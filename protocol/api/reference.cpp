@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "protocol/api/discover.hpp"
 #include "protocol/api/json.hpp"
 #include "protocol/api/registry.hpp"

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "protocol/api/agentd.hpp"
 #include "protocol/api/daemon.hpp"
 #include "protocol/api/events.hpp"

@@ -17,7 +17,8 @@
 // `describe` is a template so that including the header costs its parse and nothing more: one .cpp file of the domain
 // includes `describe.hpp` and instantiates `type_of<Pty>()`, which builds the table on first use. From these tables
 // come decoding, encoding, `rpc.discover` and the reference page. A member that is neither `required()` nor
-// std::optional is optional on the wire, and its default is its C++ initialiser.
+// std::optional is optional on the wire, and its default is its C++ initialiser. The words in `describe` are the
+// documentation, for readers of the header too; a comment beside them says only what they cannot.
 //
 // An enum describes itself beside its definition:
 //

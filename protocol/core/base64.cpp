@@ -1,5 +1,6 @@
 #include "protocol/core/base64.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 

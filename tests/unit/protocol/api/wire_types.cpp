@@ -1,6 +1,7 @@
 #include "wire_types.hpp"
 
 #include <set>
+#include <stdexcept>
 
 #include "protocol/api/registry.hpp"
 
@@ -10,9 +11,11 @@ namespace {
 void collect(std::map<std::string, const TypeInfo*>& out, const TypeInfo& type) {
   if (type.element != nullptr) return collect(out, type.element());
   if (type.kind != TypeKind::structure) return;
-  const bool in_sandbox = !type.fields.empty() && type.fields.front().name == "sandbox" &&
-                          type.name.ends_with("Request") && type.fields.front().is_required;
-  if (!out.emplace(in_sandbox ? type.name + " in a sandbox" : type.name, &type).second) return;
+  const bool in_sandbox =
+      !type.fields.empty() && type.fields.front().name == "sandbox" && type.fields.front().is_required;
+  const auto [place, added] = out.emplace(in_sandbox ? type.name + " in a sandbox" : type.name, &type);
+  if (!added && place->second != &type) throw std::logic_error("two wire structs are called " + place->first);
+  if (!added) return;
   for (const FieldInfo& field : type.fields) collect(out, field.type());
 }
 
