@@ -26,6 +26,11 @@ class FdWatcher {
   /// Awaitable: completes when a write would not block.
   auto writable() { return Awaiter{*this, UV_WRITABLE, writers_, {}}; }
 
+  /// Wakes those who wait to read, as if there were something: for an owner who has news for them.
+  void wake_readers() {
+    while (Waiter* waiter = readers_.pop_front()) loop_.make_ready(*waiter);
+  }
+
  private:
   struct Awaiter {
     FdWatcher& watcher;
