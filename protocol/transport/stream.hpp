@@ -42,6 +42,10 @@ class Stream {
   /// Ends our direction; the other side reads the end after all that was taken.
   virtual void shutdown_write() = 0;
 
+  /// Lets the peer see a failure instead of a clean end when this is destroyed, where the transport can say so (a TCP
+  /// reset). What is still on its way may be lost.
+  virtual void break_off() {}
+
   /// The kernel's word on the peer, where the transport has one.
   [[nodiscard]] virtual std::optional<PeerCredentials> peer() const { return std::nullopt; }
 

@@ -43,6 +43,11 @@ async::Task<> FdStream::writable() { co_await fd_.writable(); }
 
 void FdStream::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
 
+void FdStream::break_off() {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 std::string FdStream::describe() const {
   return peer_ ? fmt::format("unix socket, pid {}", peer_->pid) : std::string("stream");
 }

@@ -22,6 +22,7 @@ class FdStream final : public Stream {
   Result<std::size_t> try_write(std::span<const std::byte> bytes) override { return fd_.try_write(bytes); }
   async::Task<> writable() override;
   void shutdown_write() override;
+  void break_off() override;
   [[nodiscard]] std::optional<PeerCredentials> peer() const override { return peer_; }
   [[nodiscard]] std::string describe() const override;
 
