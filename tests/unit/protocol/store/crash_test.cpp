@@ -127,6 +127,7 @@ void crash_rounds(Loss loss) {
   const std::uint64_t seed = number_from("SWARMD_CRASH_SEED", SystemRandom().next());
   std::printf("crash test of the store: SWARMD_CRASH_SEED=%llu, %llu rounds\n", static_cast<unsigned long long>(seed),
               static_cast<unsigned long long>(rounds));
+  std::fflush(stdout);  // or each child would print it again
   CAPTURE(seed);
   SeededRandom random(seed);
   std::optional<test::TemporaryDirectory> directory;
