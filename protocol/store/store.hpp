@@ -48,7 +48,7 @@ struct StoreOptions {
   WriterOptions writer{};
   /// Callers that may wait for a place in the writer's queue; more are refused with `resource_exhausted`.
   std::size_t waiting_limit = 65'536;
-  /// A file up to this size is checked for damage when opened (about 1 ms a MiB).
+  /// A file up to this size is checked for damage when opened (about 2 ms a MiB).
   std::int64_t check_up_to_bytes = 16 << 20;
   /// See `DatabaseOptions::vfs`.
   std::string vfs{};
