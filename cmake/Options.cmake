@@ -10,6 +10,11 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 add_library(project_options INTERFACE)
 target_include_directories(project_options INTERFACE "${CMAKE_SOURCE_DIR}" "${CMAKE_BINARY_DIR}/generated")
 target_compile_definitions(project_options INTERFACE MSGPACK_NO_BOOST _GNU_SOURCE)
+
+add_library(project_version INTERFACE)  # for the few files that include protocol/core/version.hpp
+target_compile_definitions(project_version INTERFACE SWARM_VERSION="${PROJECT_VERSION}"
+  SWARM_VERSION_MAJOR=${PROJECT_VERSION_MAJOR} SWARM_VERSION_MINOR=${PROJECT_VERSION_MINOR}
+  SWARM_VERSION_PATCH=${PROJECT_VERSION_PATCH})
 target_compile_options(project_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
   -Woverloaded-virtual -Wimplicit-fallthrough

@@ -1,0 +1,207 @@
+#include "daemon/daemon.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "daemon/config/report.hpp"
+#include "daemon/providers/registry.hpp"
+#include "protocol/api/codec.hpp"
+#include "protocol/async/signals.hpp"
+#include "protocol/core/version.hpp"
+#include "protocol/wire/msgpack.hpp"
+
+namespace swarm {
+namespace {
+
+const log::Logger& logger() {
+  static const log::Logger made("daemon");
+  return made;
+}
+
+wire::Limits wire_limits(const config::Limits& from) {
+  wire::Limits limits;
+  limits.max_frame_bytes = from.frame.bytes;
+  limits.max_string_bytes = from.frame.bytes;
+  limits.max_depth = from.nesting;
+  limits.max_requests = from.requests_per_connection;
+  return limits;
+}
+
+}  // namespace
+
+Daemon::Daemon(async::Loop& loop, Random& random, Setup setup)
+    : loop_(loop), random_(random), setup_(std::move(setup)), stopping_(loop), tasks_(loop) {}
+
+Daemon::~Daemon() { tasks_.cancel_all(); }
+
+Result<void> Daemon::open() {
+  const config::Config& config = setup_.loaded.config;
+
+  // The socket first: it is also the lock that keeps a second daemon away from the store.
+  service::ServiceManager& manager = setup_.manager;
+  Result<service::ServerSocket> socket =
+      manager.listen_fds.empty()
+          ? service::ServerSocket::bind(setup_.places.socket)
+          : service::ServerSocket::adopt(setup_.places.socket, std::move(manager.listen_fds.front()));
+  if (!socket) return fail(socket.error());
+  socket_.emplace(std::move(*socket));
+
+  constexpr std::array kDomains = {&sandbox::kSandboxDomain};
+  std::vector<store::Domain> domains;
+  for (const store::Domain* domain : kDomains) domains.push_back(*domain);
+  const std::filesystem::path path =
+      config.store.path.empty() ? setup_.places.database / "swarmd.db" : config.store.path;
+  auto store = store::Store::open(loop_, {.path = path, .identity = {.program = fmt::format("swarmd {}", kVersion)}},
+                                  domains, random_);
+  if (!store) return fail(store.error());
+  store_ = std::move(*store);
+
+  Result<std::vector<std::unique_ptr<providers::Provider>>> made =
+      providers::make_providers(loop_, setup_.loaded.config, setup_.places);
+  if (!made) return fail(made.error());
+  providers_ = std::move(*made);
+  for (const auto& provider : providers_) provider_list_.push_back(provider.get());
+
+  budget_ = std::make_unique<wire::SessionBudget>(loop_, config.limits.session_buffers.bytes);
+  tunnels_ = std::make_unique<sandbox::TunnelSetup>(sandbox::TunnelSetup{
+      .instance = wire::InstanceId::make(random_),
+      .version = {.major = kVersionMajor, .minor = kVersionMinor, .patch = kVersionPatch},
+      .features = {},
+      .budget = *budget_,
+      .limits = wire_limits(config.limits),
+      .session = {.keep_detached = config.local.max_offline},
+  });
+  const wire::ServerInfo self{.name = "swarmd", .version = std::string(kVersion), .features = {}};
+  router_ = std::make_unique<wire::Router>(self, loop_.clock());
+  tunnel_router_ = std::make_unique<wire::Router>(self, loop_.clock());
+  sandboxes_ = std::make_unique<sandbox::Sandboxes>(sandbox::Surroundings{.loop = loop_,
+                                                                          .store = *store_,
+                                                                          .random = random_,
+                                                                          .config = setup_.loaded.config,
+                                                                          .tunnels = *tunnels_,
+                                                                          .providers = provider_list_,
+                                                                          .tunnel_router = *tunnel_router_});
+  services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,
+                                                            .store = *store_,
+                                                            .sandboxes = *sandboxes_,
+                                                            .providers = provider_list_,
+                                                            .loaded = setup_.loaded,
+                                                            .places = setup_.places,
+                                                            .control = *this,
+                                                            .started = loop_.clock().wall(),
+                                                            .started_mono = loop_.clock().now()});
+  rpc::add_daemon_methods(*router_, *services_);
+  rpc::add_events_methods(*router_, *services_);
+  rpc::add_exec_methods(*router_, *services_);
+  rpc::add_files_methods(*router_, *services_);
+  rpc::add_sandbox_methods(*router_, *services_);
+  server_ = std::make_unique<Server>(loop_, socket_->take_fd(),
+                                     Server::Options{.limits = wire_limits(config.limits),
+                                                     .max_connections = config.limits.connections,
+                                                     .allowed_uid = setup_.places.uid},
+                                     *router_);
+  return {};
+}
+
+async::Task<Result<void>> Daemon::run() {
+  tasks_.spawn(stop_on(SIGTERM));
+  tasks_.spawn(stop_on(SIGINT));
+  tasks_.spawn(reload_on_hangup());
+  drain_ = setup_.loaded.config.daemon.drain_timeout;
+
+  const Result<void> recovered = co_await sandboxes_->recover();
+  if (!recovered) co_return fail(recovered.error());
+  co_await record(
+      std::string(api::kDaemonStarted.name),
+      api::encode(api::DaemonStarted{.version = std::string(kVersion), .pid = static_cast<std::uint32_t>(getpid())}));
+  server_->start();
+  setup_.manager.notify(fmt::format("READY=1\nSTATUS=serving {}", setup_.places.socket.native()));
+  if (setup_.manager.watchdog) tasks_.spawn(feed_watchdog());
+  logger().info("ready", {{"version", kVersion}, {"socket", setup_.places.socket.native()}});
+
+  co_await stopping_.wait();
+  setup_.manager.notify("STOPPING=1");
+  logger().info("stopping", {{"in_flight", server_->requests_in_flight()}});
+  co_await record(std::string(api::kDaemonStopping.name), Value());
+  co_await server_->drain(drain_);
+  sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
+  co_return {};
+}
+
+void Daemon::stop(Duration drain) {
+  drain_ = drain;
+  stopping_.set();
+}
+
+std::size_t Daemon::connections() const { return server_->connections(); }
+
+Result<api::DaemonReloadReply> Daemon::reload() {
+  const auto wanted = config::load(setup_.sources);
+  if (!wanted) {
+    return fail(Code::invalid_argument,
+                "the configuration was not taken over; it has mistakes:\n" + config::to_string(wanted.error()));
+  }
+  config::Config& running = setup_.loaded.config;
+  api::DaemonReloadReply reply;
+  for (const config::Change& change : config::diff(running, wanted->config)) {
+    switch (change.reload) {
+      case config::Reload::now:
+        reply.changed.push_back(change.key);
+        break;
+      case config::Reload::next:
+        reply.for_new.push_back(change.key);
+        break;
+      case config::Reload::restart:
+        reply.needs_restart.push_back(change.key);
+        break;
+    }
+  }
+  running = config::reloaded(running, wanted->config);
+  setup_.loaded.origins = wanted->origins;
+  setup_.logging.set_levels(running.log);
+  logger().info("configuration read again", {{"changed", reply.changed.size() + reply.for_new.size()},
+                                             {"needs_restart", reply.needs_restart.size()}});
+  return reply;
+}
+
+async::Task<> Daemon::stop_on(int signal) {
+  async::SignalWatcher watcher(loop_, signal);
+  co_await watcher.next();
+  stopping_.set();
+  co_await watcher.next();  // a person who presses twice does not want to wait
+  drain_ = Duration{0};
+}
+
+async::Task<> Daemon::reload_on_hangup() {
+  async::SignalWatcher watcher(loop_, SIGHUP);
+  for (;;) {
+    co_await watcher.next();
+    setup_.manager.notify("RELOADING=1");
+    const Result<api::DaemonReloadReply> reply = reload();
+    if (!reply) logger().error("configuration was not taken over", {{"error", reply.error()}});
+    setup_.manager.notify("READY=1");
+  }
+}
+
+async::Task<> Daemon::feed_watchdog() {
+  const Duration half = *setup_.manager.watchdog / 2;  // sd_watchdog_enabled(3) recommends half of the time
+  for (;;) {
+    setup_.manager.notify("WATCHDOG=1");
+    co_await async::sleep_for(loop_, half);
+  }
+}
+
+async::Task<> Daemon::record(std::string type, Value data) {
+  const Result<void> written =
+      co_await store_->write("daemon.event", store::Durability::process,
+                             [type = std::move(type), data = data.is_nil() ? std::string() : wire::encode(data)](
+                                 store::Changes& changes) -> Result<void> {
+                               const auto seq = changes.append({.type = type, .data = data});
+                               if (!seq) return fail(seq.error());
+                               return {};
+                             });
+  if (!written) logger().warn("an event could not be recorded", {{"error", written.error()}});
+}
+
+}  // namespace swarm

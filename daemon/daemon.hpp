@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+
+#include "daemon/config/load.hpp"
+#include "daemon/log/log.hpp"
+#include "daemon/rpc/services.hpp"
+#include "daemon/server.hpp"
+#include "daemon/service/socket.hpp"
+#include "daemon/service/systemd.hpp"
+
+namespace swarm {
+
+/// The program put together: store, providers, sandboxes, server, and the order in which they start and stop.
+class Daemon final : private rpc::Control {
+ public:
+  struct Setup {
+    config::Sources sources;  ///< to read the configuration again
+    config::Loaded loaded;
+    Places places;
+    service::ServiceManager& manager;
+    log::Logging& logging;
+  };
+
+  Daemon(async::Loop& loop, Random& random, Setup setup);
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+  ~Daemon() override;
+
+  /// Opens everything; errors are sentences for the person who starts it.
+  Result<void> open();
+
+  /// Serves until it is told to stop by a signal or a client. Sandboxes live on.
+  async::Task<Result<void>> run();
+
+ private:
+  void stop(Duration drain) override;
+  Result<api::DaemonReloadReply> reload() override;
+  [[nodiscard]] std::size_t connections() const override;
+
+  async::Task<> stop_on(int signal);
+  async::Task<> reload_on_hangup();
+  async::Task<> feed_watchdog();
+  async::Task<> record(std::string type, Value data);
+
+  async::Loop& loop_;
+  Random& random_;
+  Setup setup_;
+  std::optional<service::ServerSocket> socket_;
+  std::unique_ptr<store::Store> store_;
+  std::vector<std::unique_ptr<providers::Provider>> providers_;
+  std::vector<providers::Provider*> provider_list_;
+  std::unique_ptr<wire::SessionBudget> budget_;
+  std::unique_ptr<sandbox::TunnelSetup> tunnels_;
+  std::unique_ptr<wire::Router> router_;
+  std::unique_ptr<wire::Router> tunnel_router_;
+  std::unique_ptr<sandbox::Sandboxes> sandboxes_;
+  std::unique_ptr<rpc::Services> services_;
+  std::unique_ptr<Server> server_;
+  Duration drain_{0};
+  async::Event stopping_;
+  async::TaskSet tasks_;
+};
+
+}  // namespace swarm

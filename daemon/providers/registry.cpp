@@ -1,0 +1,19 @@
+#include "daemon/providers/registry.hpp"
+
+#include "daemon/providers/local/provider.hpp"
+#include "daemon/providers/local/setup.hpp"
+
+namespace swarm::providers {
+
+Result<std::vector<std::unique_ptr<Provider>>> make_providers(async::Loop& loop, const config::Config& config,
+                                                              const Places& places) {
+  std::vector<std::unique_ptr<Provider>> made;
+  if (config.local.enabled) {
+    Result<local::Settings> settings = local::settings_from(config, places);
+    if (!settings) return fail(settings.error(), "provider local");
+    made.push_back(std::make_unique<local::LocalProvider>(loop, std::move(*settings)));
+  }
+  return made;
+}
+
+}  // namespace swarm::providers

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "daemon/config/config.hpp"
+#include "daemon/providers/provider.hpp"
+#include "protocol/async/loop.hpp"
+#include "protocol/places/places.hpp"
+
+namespace swarm::providers {
+
+/// Every provider that the configuration enables. A new provider is a folder here and a line in the body.
+Result<std::vector<std::unique_ptr<Provider>>> make_providers(async::Loop& loop, const config::Config& config,
+                                                              const Places& places);
+
+}  // namespace swarm::providers

@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "daemon/config/report.hpp"
+#include "daemon/config/schema.hpp"
+#include "daemon/rpc/services.hpp"
+#include "daemon/sandbox/state.hpp"
+#include "protocol/async/file.hpp"
+#include "protocol/core/version.hpp"
+
+namespace swarm::rpc {
+namespace {
+
+/// Resident memory of this process, from /proc/self/statm.
+std::uint64_t resident_bytes() {
+  const Result<std::string> statm = async::read_file_now("/proc/self/statm", 4096);
+  if (!statm) return 0;
+  const std::size_t space = statm->find(' ');
+  const auto pages = std::strtoull(statm->c_str() + space, nullptr, 10);
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+async::Task<Result<api::DaemonInfoReply>> info(Services& services) {
+  api::DaemonInfoReply reply;
+  reply.version = kVersion;
+  reply.pid = static_cast<std::uint32_t>(getpid());
+  reply.mode = services.places.mode == Surroundings::Mode::system ? api::DaemonMode::system : api::DaemonMode::user;
+  reply.uid = geteuid();
+  reply.started_us = services.started.us;
+  reply.uptime_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(services.loop.clock().now() - services.started_mono);
+  reply.socket = api::Path(services.places.socket.native());
+  reply.state_dir = api::Path(services.places.state.native());
+  if (!services.loaded.path.empty()) reply.config_files.emplace_back(services.loaded.path.native());
+  for (providers::Provider* provider : services.providers) {
+    const std::vector<std::string> problems = co_await provider->problems();
+    api::ProviderStatus status{.name = provider->name(), .kind = provider->name(), .available = problems.empty()};
+    if (!problems.empty()) status.reason = problems.front();
+    if (const auto most = provider->capabilities().max_sandboxes) status.capacity = static_cast<std::uint64_t>(*most);
+    status.sandboxes = services.sandboxes.count(provider->name());
+    reply.providers.push_back(std::move(status));
+  }
+  reply.sandboxes = services.sandboxes.count_by_state();
+  reply.connections = services.control.connections();
+  reply.memory_bytes = resident_bytes();
+  co_return reply;
+}
+
+/// What the daemon can tell of itself and of its providers.
+async::Task<Result<api::DaemonHealthReply>> health(Services& services) {
+  api::DaemonHealthReply reply;
+  const auto add = [&reply](std::string name, api::CheckStatus status, std::string summary, std::string fix = {}) {
+    api::Check check{.name = std::move(name), .status = status, .summary = std::move(summary)};
+    if (!fix.empty()) check.fix = std::move(fix);
+    reply.status = std::max(reply.status, check.status);
+    reply.checks.push_back(std::move(check));
+  };
+  const store::Health store = services.store.health();
+  if (store.state == store::Health::State::ok) {
+    add("store", api::CheckStatus::ok, "The store takes changes.");
+  } else {
+    add("store", api::CheckStatus::failed, "The store refuses changes: " + store.cause.message,
+        store.state == store::Health::State::damaged ? "Stop the daemon and restore a copy of the database."
+                                                     : "Make room on its disk; it tries again by itself.");
+  }
+  for (providers::Provider* provider : services.providers) {
+    const std::vector<std::string> problems = co_await provider->problems();
+    if (problems.empty()) add("provider." + provider->name(), api::CheckStatus::ok, "It can make sandboxes.");
+    for (const std::string& problem : problems) add("provider." + provider->name(), api::CheckStatus::warning, problem);
+  }
+  co_return reply;
+}
+
+api::SettingSource source_of(const config::Loaded& loaded, const std::string& key) {
+  const auto found = loaded.origins.find(key);
+  if (found == loaded.origins.end()) return api::SettingSource::built_in;
+  switch (found->second.kind) {
+    case config::Origin::Kind::file:
+      return api::SettingSource::file;
+    case config::Origin::Kind::environment:
+      return api::SettingSource::environment;
+    case config::Origin::Kind::flag:
+      break;
+  }
+  return api::SettingSource::flag;
+}
+
+api::ConfigShowReply show(const config::Loaded& loaded, const api::ConfigShowRequest& request) {
+  api::ConfigShowReply reply;
+  for (const config::Shown& shown : config::describe(loaded, request.prefix)) {
+    const api::SettingSource source = source_of(loaded, shown.key);
+    if (request.changed_only && source == api::SettingSource::built_in) continue;
+    api::ConfigSetting setting{.name = shown.key,
+                               .value = shown.value,
+                               .source = source,
+                               .doc = shown.doc,
+                               .reload = std::string(config::reload_name(shown.reload))};
+    if (source != api::SettingSource::built_in) setting.origin = shown.origin;
+    reply.settings.push_back(std::move(setting));
+  }
+  if (!loaded.path.empty()) reply.files.emplace_back(loaded.path.native());
+  return reply;
+}
+
+}  // namespace
+
+void add_daemon_methods(wire::Router& router, Services& services) {
+  router.bind(api::kDaemonInfo, [&services](wire::CallContext&, api::Empty) { return info(services); });
+  router.bind(api::kDaemonHealth, [&services](wire::CallContext&, api::Empty) { return health(services); });
+  router.bind(api::kDaemonDoctor,
+              [&services](wire::CallContext&, api::DaemonDoctorRequest) { return health(services); });
+  router.bind(api::kDaemonReload, [&services](wire::CallContext&, api::Empty) { return services.control.reload(); });
+  router.bind(api::kConfigShow, [&services](wire::CallContext&, api::ConfigShowRequest request) {
+    return Result<api::ConfigShowReply>(show(services.loaded, request));
+  });
+  router.bind(api::kDaemonStop, [&services](wire::CallContext&, api::DaemonStopRequest request) -> Result<api::Empty> {
+    services.control.stop(request.drain_ms);
+    return api::Empty{};
+  });
+}
+
+}  // namespace swarm::rpc

@@ -1,0 +1,44 @@
+#pragma once
+// What the methods of the daemon stand on, and the list of their domains. A new method: its struct in protocol/api, a
+// line in the file of its domain here.
+
+#include "daemon/config/load.hpp"
+#include "daemon/sandbox/sandboxes.hpp"
+#include "protocol/api/daemon.hpp"
+#include "protocol/places/places.hpp"
+#include "protocol/wire/router.hpp"
+
+namespace swarm::rpc {
+
+/// What a method may ask of the program around it.
+class Control {
+ public:
+  virtual ~Control() = default;
+  /// Begins to stop; returns at once.
+  virtual void stop(Duration drain) = 0;
+  /// Reads the configuration again.
+  virtual Result<api::DaemonReloadReply> reload() = 0;
+  [[nodiscard]] virtual std::size_t connections() const = 0;
+};
+
+struct Services {
+  async::Loop& loop;
+  store::Store& store;
+  sandbox::Sandboxes& sandboxes;
+  const std::vector<providers::Provider*>& providers;
+  const config::Loaded& loaded;
+  const Places& places;
+  Control& control;
+  WallTime started;
+  MonoTime started_mono;
+};
+
+void add_daemon_methods(wire::Router& router, Services& services);
+void add_events_methods(wire::Router& router, Services& services);
+void add_exec_methods(wire::Router& router, Services& services);
+void add_files_methods(wire::Router& router, Services& services);
+void add_forward_methods(wire::Router& router, Services& services);
+void add_sandbox_methods(wire::Router& router, Services& services);
+void add_template_methods(wire::Router& router, Services& services);
+
+}  // namespace swarm::rpc

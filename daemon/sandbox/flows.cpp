@@ -1,0 +1,295 @@
+// What happens to one sandbox from its record to its end.
+#include <fmt/format.h>
+
+#include "daemon/log/log.hpp"
+#include "daemon/sandbox/sandboxes.hpp"
+#include "protocol/api/agentd.hpp"
+#include "protocol/api/codec.hpp"
+#include "protocol/wire/client.hpp"
+#include "protocol/wire/msgpack.hpp"
+
+namespace swarm::sandbox {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long agentd may take to answer after its sandbox was made. Locally it takes milliseconds; a microVM that resumes
+// from a snapshot takes seconds.
+constexpr Duration kFirstAnswer = 60s;
+
+// agentd ends the sandbox by itself when it has not heard of us for the lease and this much more: time to restart us.
+constexpr Duration kOrphanGrace = 60s;
+
+/// What the provider told of a sandbox that it made, or listed.
+void apply(Record& record, const providers::Created& created) {
+  record.hidden.ref = created.ref;
+  record.info.provider_id = created.provider_id;
+  record.info.identity = created.identity;
+  record.info.isolation = created.isolation;
+  record.info.limits = created.limits;
+  record.info.pause = created.pause;
+}
+
+const log::Logger& logger() {
+  static const log::Logger made("sandbox");
+  return made;
+}
+
+}  // namespace
+
+async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason) {
+  Result<State> state = co_await advance(std::move(sandbox), event, std::move(reason), [](Record&) {});
+  co_return state;
+}
+
+async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason,
+                                              std::function<void(Record&)> change) {
+  const auto turn = co_await sandbox->turn.take();
+  const State from = sandbox->state();
+  const Outcome step = outcome(from, event);
+  if (step.kind == Outcome::Kind::refused) {
+    co_return fail(Code::failed_precondition, fmt::format("sandbox {} is {}; it cannot {} now", sandbox->id(),
+                                                          state_name(from), event_name(event)));
+  }
+  if (step.kind == Outcome::Kind::ignored) co_return from;
+
+  Record next = sandbox->record;
+  change(next);
+  next.info.state = step.to;
+  next.info.changed_us = with_.loop.clock().wall().us;
+  next.info.reason = reason.empty() ? std::nullopt : std::optional(reason);
+  if (step.to == State::ready && !next.info.ready_us) next.info.ready_us = next.info.changed_us;
+  if (is_final(step.to)) next.info.ended_us = next.info.changed_us;
+  if (is_final(step.to)) {
+    next.hidden.secret = {};  // nobody needs it any more
+    next.hidden.env.clear();
+  }
+
+  // Money depends on the intent to create; everything else can be found out again from the provider.
+  const auto durability = step.to == State::creating ? store::Durability::power : store::Durability::process;
+  const api::SandboxStateChanged told{.from = from, .to = step.to, .reason = next.info.reason};
+  const Result<void> written =
+      co_await with_.store.write("sandbox.advance", durability, [next, told](store::Changes& changes) -> Result<void> {
+        if (Result<void> done = update(changes.db(), next); !done) return done;
+        const auto seq = changes.append({.type = std::string(api::kSandboxState.name),
+                                         .sandbox = next.info.id,
+                                         .data = wire::encode(api::encode(told))});
+        if (!seq) return fail(seq.error());
+        return {};
+      });
+  if (!written)
+    co_return fail(written.error(), fmt::format("record that sandbox {} is {}", sandbox->id(), state_name(step.to)));
+
+  // What is not in the store moved on while it was written.
+  next.info.tunnel = sandbox->record.info.tunnel;
+  next.info.lease_expires_us = sandbox->record.info.lease_expires_us;
+  sandbox->record = std::move(next);
+  logger().info("sandbox is " + std::string(state_name(step.to)),
+                {{"sandbox", sandbox->id()}, {"from", state_name(from)}, {"reason", reason}});
+  sandbox->changed.notify_all();
+  if (is_final(step.to)) {
+    sandbox->lease_timer.cancel();
+    living_.erase(sandbox->id());
+  }
+  co_return step.to;
+}
+
+async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
+  providers::Provider* by = provider(sandbox->record.info.provider);
+  Result<State> state = co_await advance(sandbox, Event::begin, "");
+  if (!state || *state != State::creating) {
+    if (!state) logger().error("sandbox cannot be begun", {{"sandbox", sandbox->id()}, {"error", state.error()}});
+    co_return;
+  }
+
+  const Record& record = sandbox->record;
+  providers::CreateSpec spec{
+      .id = sandbox->id(),
+      .owner = with_.store.identity().store_id,
+      .template_name = record.info.template_name,
+      .env = record.hidden.env,
+      .labels = record.info.labels,
+      .limits = record.hidden.limits,
+      .network = record.hidden.network,
+      .lifetime = record.hidden.lease_ms + std::chrono::duration_cast<std::chrono::milliseconds>(kOrphanGrace),
+      .secret = record.hidden.secret.data,
+  };
+  sandbox->creating = true;
+  const providers::CreateOutcome made = co_await by->create(std::move(spec));
+  sandbox->creating = false;
+  switch (made.kind) {
+    case providers::CreateOutcome::Kind::refused:
+      state = co_await advance(sandbox, Event::refused, made.error.to_string());
+      co_return;
+    case providers::CreateOutcome::Kind::unknown: {
+      state = co_await advance(sandbox, Event::unanswered, made.error.message);
+      const Result<void> looked = co_await look_up(sandbox);
+      if (!looked) logger().warn("sandbox is still unknown", {{"sandbox", sandbox->id()}, {"error", looked.error()}});
+      co_return;
+    }
+    case providers::CreateOutcome::Kind::created:
+      break;
+  }
+  state = co_await advance(sandbox, Event::created, "", [&made](Record& next) { apply(next, made.created); });
+  if (!state) {
+    logger().error("a made sandbox could not be recorded", {{"sandbox", sandbox->id()}, {"error", state.error()}});
+    co_return;  // reconciliation finds it by its metadata
+  }
+  if (*state == State::stopping) {
+    // It was ended while the provider was at work: now there is a handle to end it by.
+    sandbox->record.hidden.ref = made.created.ref;
+    co_await bring_down(sandbox);
+    co_return;
+  }
+  co_await answer(sandbox);
+}
+
+async::Task<> Sandboxes::answer(std::shared_ptr<Sandbox> sandbox) {
+  open_link(sandbox);
+  tasks_.spawn(watch_end(sandbox));
+  auto connection = co_await sandbox->link->connection(kFirstAnswer);
+  if (!connection) {
+    const Result<State> stopping =
+        co_await advance(sandbox, Event::stop, "agentd did not answer: " + connection.error().message);
+    if (stopping) co_await bring_down(sandbox);
+    co_return;
+  }
+  const auto facts = co_await wire::call(**connection, api::inside::kAgentdInfo, {});
+  const Result<State> ready = co_await advance(sandbox, Event::answered, "", [&facts](Record& next) {
+    if (!facts) return;
+    next.info.agentd_version = facts->version;
+    next.info.system = facts->system;
+  });
+  if (!ready) co_return;
+  tasks_.spawn(keep_alive(sandbox));
+}
+
+async::Task<> Sandboxes::lease_out(std::shared_ptr<Sandbox> sandbox) {
+  const Result<State> stopping =
+      co_await advance(sandbox, Event::stop,
+                       sandbox->lifetime_until != MonoTime{} && with_.loop.clock().now() >= sandbox->lifetime_until
+                           ? "its lifetime is over"
+                           : "its lease ran out");
+  if (stopping && *stopping == State::stopping) co_await bring_down(sandbox);
+}
+
+async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
+  if (sandbox->bringing_down) co_return;
+  sandbox->bringing_down = true;
+  sandbox->lease_timer.cancel();
+  sandbox->link.reset();
+  providers::Provider* by = provider(sandbox->record.info.provider);
+  if (!sandbox->record.hidden.ref.empty() && by != nullptr) {
+    const Result<void> killed = co_await by->kill(sandbox->record.hidden.ref);
+    if (!killed) {
+      // Stays `stopping` and keeps its capacity; reconciliation tries again.
+      logger().warn("sandbox could not be ended yet", {{"sandbox", sandbox->id()}, {"error", killed.error()}});
+      sandbox->bringing_down = false;
+      co_return;
+    }
+  } else if (sandbox->state() == State::stopping && sandbox->record.hidden.ref.empty()) {
+    // The provider was asked and has not said what it made; whoever waits for that answer calls again.
+    sandbox->bringing_down = false;
+    co_return;
+  }
+  const Result<State> gone = co_await advance(sandbox, Event::ended, sandbox->record.info.reason.value_or(""));
+  if (!gone)
+    logger().error("the end of a sandbox could not be recorded", {{"sandbox", sandbox->id()}, {"error", gone.error()}});
+  sandbox->bringing_down = false;
+}
+
+async::Task<> Sandboxes::watch_end(std::shared_ptr<Sandbox> sandbox) {
+  providers::Provider* by = provider(sandbox->record.info.provider);
+  co_await by->gone(sandbox->record.hidden.ref);
+  if (sandbox->bringing_down || is_final(sandbox->state())) co_return;
+  const Result<State> state = co_await advance(sandbox, Event::ended, "it ended by itself");
+  // What it left (directories, cgroups) is removed by the same call that ends a living one.
+  if (state && !is_final(*state)) co_await bring_down(sandbox);
+}
+
+async::Task<> Sandboxes::keep_alive(std::shared_ptr<Sandbox> sandbox) {
+  providers::Provider* by = provider(sandbox->record.info.provider);
+  const Duration lease = sandbox->record.hidden.lease_ms;
+  const Duration pause = std::clamp<Duration>(lease / 3, 200ms, 30s);
+  while (!is_final(sandbox->state()) && sandbox->state() != State::stopping && sandbox->link != nullptr) {
+    if (const auto connection = sandbox->link->current(); connection != nullptr && is_usable(sandbox->state())) {
+      const Duration left = std::max<Duration>(sandbox->lease_until - with_.loop.clock().now(), 0s) + kOrphanGrace;
+      const api::AgentdKeepaliveRequest request{.ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(left)};
+      const auto answered = co_await wire::call_with_timeout(*connection, api::inside::kAgentdKeepalive, request, 10s);
+      if (!answered) logger().debug("keepalive failed", {{"sandbox", sandbox->id()}, {"error", answered.error()}});
+      if (by->capabilities().extend) {
+        const Result<void> extended = co_await by->extend(sandbox->record.hidden.ref, left);
+        if (!extended)
+          logger().warn("lease could not be extended", {{"sandbox", sandbox->id()}, {"error", extended.error()}});
+      }
+    }
+    co_await async::sleep_for(with_.loop, pause);
+  }
+}
+
+async::Task<Result<void>> Sandboxes::look_up(std::shared_ptr<Sandbox> sandbox) {
+  providers::Provider* by = provider(sandbox->record.info.provider);
+  const auto listed = co_await by->list();
+  if (!listed) co_return fail(listed.error(), "look up");
+  for (const providers::Listed& entry : *listed) {
+    if (entry.id != sandbox->id() || entry.owner != with_.store.identity().store_id) continue;
+    const Result<State> state =
+        co_await advance(sandbox, Event::found, "", [&entry](Record& next) { apply(next, entry.created); });
+    if (!state) co_return fail(state.error());
+    if (*state == State::stopping) {
+      sandbox->record.hidden.ref = entry.ref;
+      co_await bring_down(sandbox);
+    } else if (*state == State::starting) {
+      co_await answer(sandbox);
+    }
+    co_return {};
+  }
+  const Result<State> state = co_await advance(sandbox, Event::absent, "the provider never made it");
+  if (!state) co_return fail(state.error());
+  co_return {};
+}
+
+void Sandboxes::open_link(const std::shared_ptr<Sandbox>& sandbox) {
+  Result<wire::TunnelSecret> secret =
+      wire::TunnelSecret::from_bytes(std::as_bytes(std::span(sandbox->record.hidden.secret.data)));
+  if (!secret) {
+    logger().error("a sandbox's secret is damaged; it cannot be reached", {{"sandbox", sandbox->id()}});
+    return;
+  }
+  providers::Provider* by = provider(sandbox->record.info.provider);
+  sandbox->link =
+      std::make_unique<Link>(with_.loop, with_.random, with_.tunnels,
+                             Link::Options{.sandbox = sandbox->id(),
+                                           .secret = std::move(*secret),
+                                           .dial = [by, ref = sandbox->record.hidden.ref] { return by->dial(ref); },
+                                           .router = with_.tunnel_router,
+                                           .changed =
+                                               [weak = std::weak_ptr(sandbox)](api::TunnelState state) {
+                                                 if (const auto live = weak.lock()) {
+                                                   live->record.info.tunnel = state;
+                                                   live->changed.notify_all();
+                                                 }
+                                               }});
+  sandbox->link->start();
+}
+
+void Sandboxes::arm_lease(const std::shared_ptr<Sandbox>& sandbox) {
+  const MonoTime now = with_.loop.clock().now();
+  sandbox->lease_until = std::max(sandbox->lease_until, now + Duration(sandbox->record.hidden.lease_ms));
+  MonoTime when = sandbox->lease_until;
+  if (sandbox->lifetime_until != MonoTime{}) when = std::min(when, sandbox->lifetime_until);
+  sandbox->record.info.lease_expires_us =
+      with_.loop.clock().wall().us + std::chrono::duration_cast<std::chrono::microseconds>(when - now).count();
+  sandbox->lease_timer.start_at(when, [this, weak = std::weak_ptr(sandbox)] {
+    const auto live = weak.lock();
+    if (live == nullptr) return;
+    const bool over = live->lifetime_until != MonoTime{} && with_.loop.clock().now() >= live->lifetime_until;
+    if (live->uses > 0 && !over) {
+      arm_lease(live);  // in use: a use is a lease that renews itself
+      return;
+    }
+    tasks_.spawn(lease_out(live));
+  });
+}
+
+}  // namespace swarm::sandbox

@@ -1,0 +1,89 @@
+#include "daemon/sandbox/link.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/log/log.hpp"
+#include "protocol/async/timer.hpp"
+
+namespace swarm::sandbox {
+namespace {
+
+using namespace std::chrono_literals;
+
+// One round of the dialer; it tries often within it, and we go on with the next round until the link is dropped.
+constexpr Duration kRound = 60s;
+
+const log::Logger& logger() {
+  static const log::Logger made("tunnel");
+  return made;
+}
+
+}  // namespace
+
+Link::Link(async::Loop& loop, Random& random, TunnelSetup& setup, Options options)
+    : loop_(loop),
+      setup_(setup),
+      sandbox_(options.sandbox),
+      handler_(options.router, {.kind = wire::Peer::Kind::sandbox, .sandbox = options.sandbox}),
+      changed_(std::move(options.changed)),
+      dialer_(loop, std::move(options.dial),
+              {.identity = {.secret = std::move(options.secret),
+                            .sandbox_id = options.sandbox,
+                            .version = setup.version,
+                            .features = setup.features},
+               .instance = setup.instance,
+               .session = setup.session},
+              random, setup.budget),
+      came_up_(loop),
+      tasks_(loop) {}
+
+Link::~Link() { tasks_.cancel_all(); }
+
+void Link::start() { tasks_.spawn(keep_up()); }
+
+async::Task<> Link::keep_up() {
+  for (;;) {
+    set_state(api::TunnelState::connecting);
+    Result<wire::Tunnel> tunnel = co_await dialer_.connect(kRound);
+    if (!tunnel) {
+      trouble_ = tunnel.error();
+      logger().warn("sandbox cannot be reached", {{"sandbox", sandbox_}, {"error", tunnel.error()}});
+      came_up_.notify_all();
+      // Final failures come back at once; what may pass has been tried for a round already.
+      co_await async::sleep_for(loop_, 1s);
+      continue;
+    }
+    trouble_.reset();
+    connection_ = std::make_shared<wire::Connection>(loop_, std::move(tunnel->session), wire::Side::dialer,
+                                                     setup_.limits, &handler_);
+    set_state(api::TunnelState::up);
+    came_up_.notify_all();
+    const Error reason = co_await connection_->run();
+    logger().info("tunnel ended", {{"sandbox", sandbox_}, {"reason", reason}});
+    connection_.reset();
+    set_state(api::TunnelState::down);
+  }
+}
+
+void Link::set_state(api::TunnelState state) {
+  if (state == state_) return;
+  state_ = state;
+  if (changed_) changed_(state);
+}
+
+async::Task<Result<std::shared_ptr<wire::Connection>>> Link::wait_up() {
+  while (connection_ == nullptr || connection_->closed()) co_await came_up_.wait();
+  co_return connection_;
+}
+
+async::Task<Result<std::shared_ptr<wire::Connection>>> Link::connection(Duration patience) {
+  if (connection_ != nullptr && !connection_->closed()) co_return connection_;
+  auto waited = co_await async::with_timeout(loop_, wait_up(), patience, "tunnel");
+  if (!waited) {
+    co_return fail(Code::unavailable, fmt::format("the sandbox cannot be reached{}; it may be ending, try again",
+                                                  trouble_ ? ": " + trouble_->message : ""));
+  }
+  co_return waited;
+}
+
+}  // namespace swarm::sandbox

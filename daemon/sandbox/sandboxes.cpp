@@ -1,0 +1,323 @@
+#include "daemon/sandbox/sandboxes.hpp"
+
+#include <fmt/format.h>
+
+#include "protocol/api/agentd.hpp"
+#include "protocol/wire/client.hpp"
+
+namespace swarm::sandbox {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long a call waits for a tunnel that is down before it gives up.
+constexpr Duration kTunnelPatience = 10s;
+
+bool matches(const api::SandboxInfo& info, const api::SandboxListRequest& request) {
+  if (!request.states.empty() && std::ranges::find(request.states, info.state) == request.states.end()) return false;
+  if (request.provider && *request.provider != info.provider) return false;
+  if (request.template_name && *request.template_name != info.template_name) return false;
+  return std::ranges::all_of(request.labels, [&](const auto& label) {
+    const auto found = info.labels.find(label.first);
+    return found != info.labels.end() && found->second == label.second;
+  });
+}
+
+std::unexpected<Error> no_sandbox(const std::string& what) {
+  return fail(Code::not_found, fmt::format("there is no sandbox '{}'; 'swarmctl sandbox ls --all' lists them", what));
+}
+
+}  // namespace
+
+Sandboxes::Sandboxes(Surroundings surroundings) : with_(std::move(surroundings)), tasks_(with_.loop) {}
+
+Sandboxes::~Sandboxes() {
+  tasks_.cancel_all();
+  for (const auto& [id, sandbox] : living_) {
+    sandbox->lease_timer.cancel();
+    sandbox->link.reset();
+  }
+}
+
+std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
+  auto sandbox = std::make_shared<Sandbox>(with_.loop, std::move(record));
+  if (sandbox->record.info.lifetime_ends_us) {
+    const auto left = std::chrono::microseconds(*sandbox->record.info.lifetime_ends_us - with_.loop.clock().wall().us);
+    sandbox->lifetime_until = with_.loop.clock().now() + std::max<Duration>(left, 0s);
+  }
+  living_.emplace(sandbox->id(), sandbox);
+  arm_lease(sandbox);
+  return sandbox;
+}
+
+async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateRequest request, CreateKey key) {
+  Result<Record> planned = plan(request);
+  if (!planned) co_return fail(planned.error());
+  const auto limit = provider(planned->info.provider)->capabilities().max_sandboxes;
+  const std::uint64_t held = count(planned->info.provider);
+  if (limit && held >= static_cast<std::uint64_t>(*limit)) {
+    co_return fail(Code::resource_exhausted,
+                   fmt::format("provider '{}' has {} of {} sandboxes; end one ('swarmctl sandbox ls'), or raise "
+                               "provider.{}.sandboxes",
+                               planned->info.provider, held, *limit, planned->info.provider));
+  }
+
+  // The record and the answer to this key are one transaction: a repeated call finds the same sandbox, whatever
+  // happened in between.
+  const Result<std::string> id = co_await with_.store.write(
+      "sandbox.request", store::Durability::process,
+      [record = *planned, key = std::move(key)](store::Changes& changes) -> Result<std::string> {
+        const auto effect = [&]() -> Result<std::string> {
+          if (Result<void> done = insert(changes.db(), record); !done) return fail(done.error());
+          return record.info.id;
+        };
+        if (key.key.empty()) return effect();
+        return changes.answer_once({.scope = key.scope,
+                                    .key = key.key,
+                                    .method = std::string(api::kSandboxCreate.name),
+                                    .arguments = key.arguments},
+                                   effect);
+      });
+  if (!id) co_return fail(id.error());
+
+  if (*id == planned->info.id) {
+    auto sandbox = adopt(std::move(*planned));
+    tasks_.spawn(bring_up(sandbox));
+  }
+  const auto found = living_.find(*id);
+  if (found == living_.end()) {
+    Result<api::SandboxInfo> ended = co_await info(*id);  // this key made one that has ended since
+    co_return ended;
+  }
+  const auto sandbox = found->second;
+  if (!request.wait) co_return sandbox->record.info;
+  for (;;) {
+    if (sandbox->state() == State::ready) {
+      const Result<State> claimed = co_await advance(sandbox, Event::claim, "");
+      if (!claimed) co_return fail(claimed.error());
+    }
+    if (is_usable(sandbox->state()) || sandbox->state() == State::paused) co_return sandbox->record.info;
+    if (sandbox->state() == State::failed || sandbox->state() == State::gone || sandbox->state() == State::lost) {
+      co_return fail(Code::failed_precondition,
+                     fmt::format("sandbox {} could not be made: {}", *id,
+                                 sandbox->record.info.reason.value_or("no reason is known")));
+    }
+    co_await sandbox->changed.wait();
+  }
+}
+
+std::uint64_t Sandboxes::count(const std::string& provider) const {
+  return static_cast<std::uint64_t>(std::ranges::count_if(living_, [&](const auto& entry) {
+    return entry.second->record.info.provider == provider && holds_capacity(entry.second->state());
+  }));
+}
+
+std::map<std::string, std::uint64_t> Sandboxes::count_by_state() const {
+  std::map<std::string, std::uint64_t> counts;
+  for (const auto& [id, sandbox] : living_) ++counts[std::string(state_name(sandbox->state()))];
+  return counts;
+}
+
+Result<std::shared_ptr<Sandbox>> Sandboxes::find(const std::string& what) {
+  if (const auto exact = living_.find(what); exact != living_.end()) return exact->second;
+  for (const auto& [id, sandbox] : living_) {
+    if (sandbox->record.info.name == what) return sandbox;
+  }
+  std::shared_ptr<Sandbox> only;
+  for (auto it = living_.lower_bound(what); it != living_.end() && it->first.starts_with(what); ++it) {
+    if (only != nullptr) {
+      return fail(Code::invalid_argument,
+                  fmt::format("'{}' could be {} or {}; give more of the id", what, only->id(), it->first));
+    }
+    only = it->second;
+  }
+  if (only == nullptr || what.empty()) return no_sandbox(what);
+  return only;
+}
+
+async::Task<Result<Record>> Sandboxes::find_any(std::string what) {
+  Result<std::shared_ptr<Sandbox>> living = find(what);
+  if (living) co_return (*living)->record;
+  if (living.error().code != Code::not_found || what.empty()) co_return fail(living.error());
+  Result<Record> ended = co_await with_.store.read([what](store::Database& db) -> Result<Record> {
+    const Result<std::vector<std::string>> ids = ids_with_prefix(db, what, 2);
+    if (!ids) return fail(ids.error());
+    if (ids->size() > 1) {
+      return fail(Code::invalid_argument,
+                  fmt::format("'{}' could be {} or {}; give more of the id", what, ids->at(0), ids->at(1)));
+    }
+    if (ids->empty()) return no_sandbox(what);
+    Result<std::optional<Record>> record = load(db, ids->front());
+    if (!record) return fail(record.error());
+    if (!*record) return no_sandbox(what);
+    return std::move(**record);
+  });
+  co_return ended;
+}
+
+async::Task<Result<api::SandboxInfo>> Sandboxes::info(std::string what) {
+  Result<Record> record = co_await find_any(std::move(what));
+  if (!record) co_return fail(record.error());
+  co_return std::move(record->info);
+}
+
+async::Task<Result<api::SandboxListReply>> Sandboxes::list(api::SandboxListRequest request) {
+  // The cursor is the place of the last entry: "<created_us>.<id>".
+  std::int64_t created_before = INT64_MAX;
+  std::string id_before;
+  if (request.cursor) {
+    const std::size_t dot = request.cursor->find('.');
+    if (dot == std::string::npos) co_return fail(Code::invalid_argument, "cursor: not one that this method gave");
+    created_before = std::strtoll(request.cursor->c_str(), nullptr, 10);
+    id_before = request.cursor->substr(dot + 1);
+  }
+  const auto below = [&](const api::SandboxInfo& info) {
+    return std::tie(info.created_us, info.id) < std::tie(created_before, id_before);
+  };
+
+  std::vector<api::SandboxInfo> found;
+  for (const auto& [id, sandbox] : living_) {
+    const api::SandboxInfo& info = sandbox->record.info;
+    if (below(info) && matches(info, request)) found.push_back(info);
+  }
+  if (request.all || std::ranges::any_of(request.states, is_final)) {
+    Result<std::vector<Record>> ended = co_await with_.store.read(
+        [created_before, id_before, limit = static_cast<int>(request.limit) + 1](store::Database& db) {
+          return load_ended(db, created_before, id_before, limit);
+        });
+    if (!ended) co_return fail(ended.error());
+    for (Record& record : *ended) {
+      if (matches(record.info, request)) found.push_back(std::move(record.info));
+    }
+  }
+  std::ranges::sort(
+      found, [](const auto& a, const auto& b) { return std::tie(a.created_us, a.id) > std::tie(b.created_us, b.id); });
+  api::SandboxListReply reply;
+  if (found.size() > request.limit) {
+    found.resize(request.limit);
+    reply.next_cursor = fmt::format("{}.{}", found.back().created_us, found.back().id);
+  }
+  reply.sandboxes = std::move(found);
+  co_return reply;
+}
+
+async::Task<Result<api::SandboxInfo>> Sandboxes::kill(std::string what, api::SandboxKillRequest request) {
+  const Result<std::shared_ptr<Sandbox>> found = find(what);
+  if (!found) {
+    Result<api::SandboxInfo> ended = co_await info(std::move(what));  // gone already is no error
+    co_return ended;
+  }
+  const auto sandbox = *found;
+  const Result<State> state = co_await advance(sandbox, Event::stop, request.reason.value_or("ended by request"));
+  if (!state) co_return fail(state.error());
+  if (*state == State::stopping) tasks_.spawn(bring_down(sandbox));
+  while (request.wait && !is_final(sandbox->state())) co_await sandbox->changed.wait();
+  co_return sandbox->record.info;
+}
+
+async::Task<Result<api::SandboxExtendReply>> Sandboxes::extend(std::string what, std::chrono::milliseconds lease) {
+  const Result<std::shared_ptr<Sandbox>> found = find(what);
+  if (!found) co_return fail(found.error());
+  const auto sandbox = *found;
+  if (sandbox->state() == State::stopping || sandbox->state() == State::lost) {
+    co_return fail(Code::failed_precondition,
+                   fmt::format("sandbox {} is {}; it cannot be extended", sandbox->id(), state_name(sandbox->state())));
+  }
+  sandbox->lease_until = std::max(sandbox->lease_until, with_.loop.clock().now() + Duration(lease));
+  arm_lease(sandbox);
+  co_return api::SandboxExtendReply{.lease_expires_us = sandbox->record.info.lease_expires_us.value_or(0)};
+}
+
+async::Task<Result<api::SandboxInfo>> Sandboxes::pause(std::string what) {
+  const Result<std::shared_ptr<Sandbox>> found = find(what);
+  if (!found) co_return fail(found.error());
+  const auto sandbox = *found;
+  if (outcome(sandbox->state(), Event::pause).kind == Outcome::Kind::refused) {
+    co_return fail(Code::failed_precondition, fmt::format("sandbox {} is {}; only one that runs can be paused",
+                                                          sandbox->id(), state_name(sandbox->state())));
+  }
+  const Result<State> state = co_await advance(sandbox, Event::pause, "");
+  if (!state) co_return fail(state.error());
+  const Result<void> paused = co_await provider(sandbox->record.info.provider)->pause(sandbox->record.hidden.ref);
+  if (!paused) {
+    const Result<State> back =
+        co_await advance(sandbox, Event::resume, "it could not be paused: " + paused.error().message);
+    if (!back) co_return fail(back.error());
+    co_return fail(paused.error());
+  }
+  co_return sandbox->record.info;
+}
+
+async::Task<Result<api::SandboxInfo>> Sandboxes::resume(std::string what) {
+  const Result<std::shared_ptr<Sandbox>> found = find(what);
+  if (!found) co_return fail(found.error());
+  const auto sandbox = *found;
+  if (sandbox->state() != State::paused) {
+    co_return fail(Code::failed_precondition,
+                   fmt::format("sandbox {} is {}, not paused", sandbox->id(), state_name(sandbox->state())));
+  }
+  const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
+  if (!resumed) co_return fail(resumed.error());
+  const Result<State> state = co_await advance(sandbox, Event::resume, "");
+  if (!state) co_return fail(state.error());
+  arm_lease(sandbox);
+  co_return sandbox->record.info;
+}
+
+async::Task<Result<api::SandboxMetrics>> Sandboxes::metrics(std::string what) {
+  const Result<std::shared_ptr<Sandbox>> found = find(what);
+  if (!found) co_return fail(found.error());
+  const auto sandbox = *found;
+  Result<api::SandboxMetrics> outside =
+      co_await provider(sandbox->record.info.provider)->metrics(sandbox->record.hidden.ref);
+  if (sandbox->state() == State::paused) co_return outside;
+  Result<Use> in_use = co_await use(std::move(what));
+  if (!in_use) co_return fail(in_use.error());
+  Result<api::SandboxMetrics> inside = co_await wire::call(in_use->agent(), api::inside::kSandboxMetrics, {});
+  if (!inside) co_return outside ? std::move(outside) : std::move(inside);
+  if (outside) {  // the kernel's count for the sandbox as a whole beats a sum over processes
+    inside->cpu_us = outside->cpu_us;
+    inside->memory_bytes = outside->memory_bytes;
+    inside->memory_peak_bytes = outside->memory_peak_bytes;
+    inside->oom_kills = outside->oom_kills;
+  }
+  inside->memory_limit_bytes = sandbox->record.hidden.limits.memory_bytes;
+  inside->cpus_limit = sandbox->record.hidden.limits.cpus;
+  inside->disk_limit_bytes = sandbox->record.hidden.limits.disk_bytes;
+  inside->processes_limit = sandbox->record.hidden.limits.processes;
+  co_return inside;
+}
+
+async::Task<Result<Sandboxes::Use>> Sandboxes::use(std::string what) {
+  const Result<std::shared_ptr<Sandbox>> found = find(what);
+  if (!found) {
+    const Result<Record> ended = co_await find_any(std::move(what));
+    if (!ended) co_return fail(ended.error());
+    co_return fail(Code::failed_precondition,
+                   fmt::format("sandbox {} is {}{}", ended->info.id, state_name(ended->info.state),
+                               ended->info.reason ? ": " + *ended->info.reason : ""));
+  }
+  const auto sandbox = *found;
+  if (!is_usable(sandbox->state()) || sandbox->link == nullptr) {
+    co_return fail(Code::failed_precondition,
+                   fmt::format("sandbox {} is {}; {}", sandbox->id(), state_name(sandbox->state()),
+                               sandbox->state() == State::paused ? "'swarmctl sandbox resume' lets it go on"
+                                                                 : "it cannot be used now"));
+  }
+  auto connection = co_await sandbox->link->connection(kTunnelPatience);
+  if (!connection) co_return fail(connection.error(), fmt::format("sandbox {}", sandbox->id()));
+  co_return Use(sandbox, std::move(*connection), *this);
+}
+
+Sandboxes::Use::Use(std::shared_ptr<Sandbox> sandbox, std::shared_ptr<wire::Connection> connection, Sandboxes& owner)
+    : sandbox_(std::move(sandbox)), connection_(std::move(connection)), owner_(&owner) {
+  ++sandbox_->uses;
+}
+
+Sandboxes::Use::~Use() {
+  if (sandbox_ == nullptr) return;  // moved away
+  --sandbox_->uses;
+  if (!is_final(sandbox_->state()) && sandbox_->state() != State::stopping) owner_->arm_lease(sandbox_);
+}
+
+}  // namespace swarm::sandbox

@@ -1,0 +1,154 @@
+#pragma once
+// Every sandbox of this daemon, and what can be done with them. Each step of a life is written to the store before it
+// is acted on (state.hpp has the table); what runs outside is compared with what is written at start and every minute.
+//
+// It knows the store and the providers. It does not know clients, swarms or prices; they hear of changes by events.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/config/config.hpp"
+#include "daemon/providers/provider.hpp"
+#include "daemon/sandbox/link.hpp"
+#include "daemon/sandbox/record.hpp"
+#include "daemon/sandbox/state.hpp"
+#include "protocol/api/sandbox.hpp"
+#include "protocol/async/event.hpp"
+#include "protocol/async/timer.hpp"
+#include "protocol/store/store.hpp"
+
+namespace swarm::sandbox {
+
+class Sandbox;
+
+/// What the service stands on; everything outlives it.
+struct Surroundings {
+  async::Loop& loop;
+  store::Store& store;
+  Random& random;
+  const config::Config& config;
+  TunnelSetup& tunnels;
+  std::vector<providers::Provider*> providers;  ///< in the configured order
+  wire::Router& tunnel_router;                  ///< answers calls from inside
+};
+
+/// Who asks for a sandbox and how it can be recognised when they ask again.
+struct CreateKey {
+  std::string scope;      ///< "uid:1000"
+  std::string key;        ///< the client's idempotency key; empty for none
+  std::string arguments;  ///< canonical encoding of the request
+};
+
+class Sandboxes {
+ public:
+  explicit Sandboxes(Surroundings surroundings);
+  Sandboxes(const Sandboxes&) = delete;
+  Sandboxes& operator=(const Sandboxes&) = delete;
+  ~Sandboxes();
+
+  /// Takes up what an earlier run of the daemon left: adopts what lives, looks up what is unknown, ends what nobody
+  /// recorded. Before anything else is served.
+  async::Task<Result<void>> recover();
+
+  /// Makes one and answers when it is claimed, or, with `wait = false`, when it is recorded. Dropping the task does not
+  /// end the sandbox; its lease does.
+  async::Task<Result<api::SandboxInfo>> create(api::SandboxCreateRequest request, CreateKey key);
+
+  /// By id, unique prefix of an id, or name, living or ended.
+  async::Task<Result<api::SandboxInfo>> info(std::string what);
+  async::Task<Result<api::SandboxListReply>> list(api::SandboxListRequest request);
+
+  async::Task<Result<api::SandboxInfo>> kill(std::string what, api::SandboxKillRequest request);
+  async::Task<Result<api::SandboxExtendReply>> extend(std::string what, std::chrono::milliseconds lease);
+  async::Task<Result<api::SandboxInfo>> pause(std::string what);
+  async::Task<Result<api::SandboxInfo>> resume(std::string what);
+  async::Task<Result<api::SandboxMetrics>> metrics(std::string what);
+
+  /// A way into a sandbox that can be spoken to. While the `Use` lives the sandbox counts as used, and its lease does
+  /// not run out.
+  class Use;
+  async::Task<Result<Use>> use(std::string what);
+
+  /// Compares with the providers' own lists now. Runs by itself every minute.
+  async::Task<> reconcile();
+
+  /// Those that a provider has, or may have, for us.
+  [[nodiscard]] std::uint64_t count(const std::string& provider) const;
+  /// Living ones in each state.
+  [[nodiscard]] std::map<std::string, std::uint64_t> count_by_state() const;
+
+ private:
+  friend class Sandbox;
+  using Living = std::map<std::string, std::shared_ptr<Sandbox>>;
+
+  Result<Record> plan(const api::SandboxCreateRequest& request);
+  async::Task<> bring_up(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> bring_down(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> watch_end(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> keep_alive(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> answer(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> lease_out(std::shared_ptr<Sandbox> sandbox);
+  async::Task<Result<void>> look_up(std::shared_ptr<Sandbox> sandbox);
+  async::Task<Result<State>> advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason);
+  async::Task<Result<State>> advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason,
+                                     std::function<void(Record&)> change);
+  async::Task<> reconcile_provider(providers::Provider& provider);
+  async::Task<> reconcile_always();
+  async::Task<> settle(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> take_up(std::shared_ptr<Sandbox> sandbox);
+  void open_link(const std::shared_ptr<Sandbox>& sandbox);
+  void arm_lease(const std::shared_ptr<Sandbox>& sandbox);
+  Result<std::shared_ptr<Sandbox>> find(const std::string& what);
+  async::Task<Result<Record>> find_any(std::string what);
+  std::shared_ptr<Sandbox> adopt(Record record);
+  [[nodiscard]] providers::Provider* provider(const std::string& name) const;
+
+  Surroundings with_;
+  Living living_;
+  async::TaskSet tasks_;  // last: its tasks use everything above
+};
+
+/// One living sandbox. Shared by the service and by the flows that are under way for it.
+class Sandbox {
+ public:
+  Sandbox(async::Loop& loop, Record record) : record(std::move(record)), turn(loop), changed(loop), lease_timer(loop) {}
+
+  [[nodiscard]] const std::string& id() const { return record.info.id; }
+  [[nodiscard]] State state() const { return record.info.state; }
+
+  Record record;             ///< as last written
+  async::Turn turn;          ///< steps of this sandbox pass one by one
+  async::Condition changed;  ///< after each step
+  std::unique_ptr<Link> link;
+  async::Timer lease_timer;
+  MonoTime lease_until;
+  MonoTime lifetime_until;  ///< zero: none
+  std::size_t uses = 0;
+  bool creating = false;  ///< this run of the daemon waits for the provider's answer
+  bool bringing_down = false;
+};
+
+class Sandboxes::Use {
+ public:
+  Use(std::shared_ptr<Sandbox> sandbox, std::shared_ptr<wire::Connection> connection, Sandboxes& owner);
+  Use(Use&& other) noexcept = default;
+  Use& operator=(Use&&) = delete;
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+  ~Use();
+
+  [[nodiscard]] const std::string& id() const { return sandbox_->id(); }
+  [[nodiscard]] const Record& record() const { return sandbox_->record; }
+  [[nodiscard]] wire::Connection& agent() const { return *connection_; }
+  [[nodiscard]] std::shared_ptr<wire::Connection> connection() const { return connection_; }
+
+ private:
+  std::shared_ptr<Sandbox> sandbox_;
+  std::shared_ptr<wire::Connection> connection_;
+  Sandboxes* owner_;
+};
+
+}  // namespace swarm::sandbox

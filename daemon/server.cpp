@@ -1,0 +1,98 @@
+#include "daemon/server.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/log/log.hpp"
+#include "protocol/async/timer.hpp"
+
+namespace swarm {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Out of descriptors: connections wait in the kernel's queue until some are closed.
+constexpr Duration kAcceptPause = 100ms;
+
+// How often a stopping daemon looks whether its last calls have ended.
+constexpr Duration kDrainLook = 20ms;
+
+const log::Logger& logger() {
+  static const log::Logger made("server");
+  return made;
+}
+
+}  // namespace
+
+Server::Server(async::Loop& loop, UniqueFd listener, Options options, wire::Router& router)
+    : loop_(loop),
+      listener_(loop, std::move(listener)),
+      options_(options),
+      router_(router),
+      quieter_(loop),
+      accepting_(loop),
+      serving_(loop) {}
+
+Server::~Server() {
+  accepting_.cancel_all();
+  serving_.cancel_all();
+}
+
+void Server::start() { accepting_.spawn(accept_all()); }
+
+async::Task<> Server::accept_all() {
+  for (;;) {
+    while (clients_ >= options_.max_connections) co_await quieter_.wait();
+    auto stream = co_await listener_.accept();
+    if (!stream) {
+      logger().warn("a client could not be accepted", {{"error", stream.error()}});
+      co_await async::sleep_for(loop_, kAcceptPause);
+      continue;
+    }
+    const auto peer = (*stream)->peer();
+    if (!peer || (peer->uid != options_.allowed_uid && peer->uid != 0)) {
+      logger().warn("a client of another user was turned away", {{"uid", peer ? static_cast<int>(peer->uid) : -1}});
+      continue;
+    }
+    ++clients_;
+    serving_.spawn(serve(std::move(*stream)));
+  }
+}
+
+async::Task<> Server::serve(std::unique_ptr<transport::FdStream> stream) {
+  const auto peer = stream->peer();
+  // Whatever way this ends, the count and the list are right.
+  struct Place {
+    Server& server;
+    std::list<wire::Connection*>::iterator at;
+    ~Place() {
+      server.open_.erase(at);
+      --server.clients_;
+      server.quieter_.notify_all();
+    }
+  };
+  wire::PeerHandler handler(router_, {.kind = wire::Peer::Kind::host, .credentials = peer});
+  wire::Connection connection(loop_, std::move(stream), wire::Side::acceptor, options_.limits, &handler);
+  const Place place{.server = *this, .at = open_.insert(open_.end(), &connection)};
+  const Error reason = co_await connection.run();
+  logger().debug("client gone", {{"pid", peer ? static_cast<int>(peer->pid) : 0}, {"reason", reason}});
+}
+
+std::size_t Server::requests_in_flight() const {
+  std::size_t sum = 0;
+  for (const wire::Connection* connection : open_) sum += connection->requests_in_flight();
+  return sum;
+}
+
+async::Task<> Server::drain(Duration patience) {
+  accepting_.cancel_all();
+  const MonoTime until = loop_.clock().now() + patience;
+  while (requests_in_flight() > 0 && loop_.clock().now() < until) co_await async::sleep_for(loop_, kDrainLook);
+  for (wire::Connection* connection : open_) {
+    connection->close({.code = Code::unavailable, .message = "the daemon is stopping", .retryable = true});
+  }
+  const MonoTime linger = loop_.clock().now() + 1s;
+  while (!open_.empty() && loop_.clock().now() < linger) co_await async::sleep_for(loop_, kDrainLook);
+  serving_.cancel_all();
+}
+
+}  // namespace swarm
