@@ -80,7 +80,7 @@ class Loop {
   /// Counts rounds; lets busy streams notice that they have had their share of this one.
   [[nodiscard]] std::uint64_t round() const { return round_; }
 
-  /// Thread-pool jobs that have not come back; kept by `run_blocking`.
+  /// Work on other threads that will report to this loop; kept by `run_blocking` and the store.
   void work_started() { ++work_in_flight_; }
   void work_finished() { --work_in_flight_; }
   [[nodiscard]] std::size_t work_in_flight() const { return work_in_flight_; }

@@ -122,7 +122,9 @@ Result<void> Store::enqueue(std::shared_ptr<WriteJob> job) {
 void Store::move_waiting() {
   while (!waiting_.empty()) {
     const std::shared_ptr<WriteJob> job = waiting_.front();
-    if (!job->abandoned()) {
+    if (job->abandoned()) {
+      job->finish(fail(Code::cancelled, "nobody waits for this change any more"));
+    } else {
       Result<void> queued = writer_->submit(job);
       if (!queued && queued.error().code == Code::resource_exhausted) return;
       if (!queued) job->finish(std::move(queued));

@@ -63,7 +63,14 @@ class AwaitedJob : public WriteJob {
   void finish(Result<void> outcome) final {
     settle(std::move(outcome));
     finished_ = true;
+    if (counted_) loop_.work_finished();
     if (waiter_ != nullptr) loop_.make_ready(*waiter_);
+  }
+
+  /// The store has taken it: until it finishes, the loop is not idle (tests with a fake clock wait for that).
+  void accepted() {
+    counted_ = true;
+    loop_.work_started();
   }
 
   /// Awaitable, once. Dropping it skips a job that has not begun; one that has begun is committed all the same.
@@ -94,6 +101,7 @@ class AwaitedJob : public WriteJob {
   async::Loop& loop_;
   async::Waiter* waiter_ = nullptr;
   bool finished_ = false;
+  bool counted_ = false;
 };
 
 namespace detail {
@@ -145,6 +153,7 @@ class Store {
     const auto call = std::make_shared<detail::WriteCall<F>>(loop_, name, durability, std::move(fn));
     // Only queued here, so that a task that is never awaited does nothing.
     if (Result<void> queued = enqueue(call); !queued) co_return fail(queued.error());
+    call->accepted();
     co_await call->wait();
     co_return call->take();
   }

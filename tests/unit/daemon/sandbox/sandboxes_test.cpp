@@ -1,0 +1,310 @@
+#include "daemon/sandbox/sandboxes.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "protocol/wire/msgpack.hpp"
+#include "tests/fixtures/loop_fixture.hpp"
+#include "tests/fixtures/scripted_provider.hpp"
+#include "tests/fixtures/temporary_directory.hpp"
+
+using namespace swarm;
+using namespace swarm::sandbox;
+using namespace std::chrono_literals;
+using Create = tests::ScriptedProvider::Create;
+
+namespace {
+
+/// A daemon's sandboxes without the daemon: a store on disk, a scripted provider, time that tests move.
+struct World : tests::FakeTimeFixture {
+  test::TemporaryDirectory directory;
+  SeededRandom random{4711};
+  config::Config config;
+  tests::ScriptedProvider provider{loop, random};
+  wire::SessionBudget budget{loop, std::size_t{64} << 20U};
+  wire::Router tunnel_router{{.name = "swarmd", .version = "0.1.0", .features = {}}, clock};
+  TunnelSetup tunnels{.instance = wire::InstanceId::make(random),
+                      .version = {.major = 0, .minor = 1},
+                      .features = {},
+                      .budget = budget,
+                      .limits = {},
+                      .session = {}};
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<Sandboxes> sandboxes;
+
+  World() {
+    config.sandbox.provider = {"scripted"};
+    config.sandbox.lease = 5min;
+    start();
+  }
+
+  void start() {
+    auto opened = store::Store::open(loop, {.path = directory / "db", .identity = {.program = "test 1"}},
+                                     std::span(&kSandboxDomain, 1), random);
+    REQUIRE(opened.has_value());
+    store = std::move(*opened);
+    sandboxes = std::make_unique<Sandboxes>(Surroundings{.loop = loop,
+                                                         .store = *store,
+                                                         .random = random,
+                                                         .config = config,
+                                                         .tunnels = tunnels,
+                                                         .providers = {&provider},
+                                                         .tunnel_router = tunnel_router});
+    const Result<void> recovered = wait(sandboxes->recover());
+    REQUIRE(recovered.has_value());
+    loop.run_until_idle();
+  }
+
+  /// The daemon dies between two steps; the provider does not.
+  void restart() {
+    sandboxes.reset();
+    store.reset();
+    tunnels.instance = wire::InstanceId::make(random);
+    start();
+  }
+
+  template <class T>
+  T wait(async::Task<T> task) {
+    std::optional<T> out;
+    async::TaskSet set(loop);
+    set.spawn(keep(std::move(task), out));
+    for (int i = 0; i < 1000 && !out; ++i) {
+      loop.run_until_idle();
+      if (!out) advance(100ms);
+    }
+    REQUIRE(out.has_value());
+    return std::move(*out);
+  }
+
+  template <class T>
+  static async::Task<> keep(async::Task<T> task, std::optional<T>& out) {
+    out.emplace(co_await std::move(task));
+  }
+
+  Result<api::SandboxInfo> create(api::SandboxCreateRequest request = {}, std::string key = {}) {
+    return wait(sandboxes->create(std::move(request), {.scope = "uid:0", .key = std::move(key), .arguments = "x"}));
+  }
+  State state_of(const std::string& id) { return wait(sandboxes->info(id))->state; }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(World, "a sandbox is created, used and ended, and every step is an event") {
+  const auto made = create({.name = "mine"});
+  REQUIRE(made);
+  CHECK(made->state == State::claimed);
+  CHECK(made->provider_id == "p-" + made->id);
+  CHECK(wait(sandboxes->info("mine"))->id == made->id);
+  {
+    auto use = wait(sandboxes->use(made->id.substr(0, 8)));
+    REQUIRE(use);
+    CHECK(use->id() == made->id);
+  }
+  const auto ended = wait(sandboxes->kill(made->id, {}));
+  REQUIRE(ended);
+  CHECK(ended->state == State::gone);
+  CHECK(provider.running() == 0);
+  CHECK(wait(sandboxes->kill(made->id, {}))->state == State::gone);  // again is no error
+
+  std::string steps;
+  for (const store::Event& event : *wait(store->events(std::nullopt, 100))) {
+    auto data = wire::decode(std::as_bytes(std::span(event.data)), {});
+    if (event.type == "sandbox.state") steps += *data->find("to")->as_string() + " ";
+  }
+  CHECK(steps == "creating starting ready claimed stopping gone ");
+}
+
+TEST_CASE_METHOD(World, "the same key gives the same sandbox, also after a crash") {
+  const auto first = create({}, "k1");
+  const auto second = create({}, "k1");
+  REQUIRE(first);
+  REQUIRE(second);
+  CHECK(first->id == second->id);
+  restart();
+  CHECK(create({}, "k1")->id == first->id);
+  CHECK(provider.creates == 1);
+  CHECK(create({}, "k2")->id != first->id);
+}
+
+TEST_CASE_METHOD(World, "a name is taken while its sandbox lives") {
+  const auto first = create({.name = "a"});
+  REQUIRE(first);
+  CHECK(create({.name = "a"}).error().code == Code::already_exists);
+  CHECK(wait(sandboxes->kill("a", {})).has_value());
+  CHECK(create({.name = "a"}).has_value());
+}
+
+TEST_CASE_METHOD(World, "a refusal is told with its reason, and nothing is left") {
+  provider.script = {Create::refused};
+  const auto made = create();
+  REQUIRE_FALSE(made);
+  CHECK(made.error().message.find("no more today") != std::string::npos);
+  CHECK(provider.running() == 0);
+  CHECK(sandboxes->count("scripted") == 0);
+}
+
+TEST_CASE_METHOD(World, "a lost answer is looked up, never created again") {
+  SECTION("it had been made") {
+    provider.script = {Create::lost_made};
+    const auto made = create();
+    REQUIRE(made);
+    CHECK(made->state == State::claimed);
+    CHECK(provider.creates == 1);
+  }
+  SECTION("it had not been made") {
+    provider.script = {Create::lost_not_made};
+    CHECK_FALSE(create());
+    CHECK(provider.creates == 1);
+    CHECK(provider.running() == 0);
+  }
+  SECTION("the list cannot be had at first") {
+    provider.script = {Create::lost_made};
+    provider.list_failures = 1;
+    const auto made = create();
+    REQUIRE(made);
+    CHECK(made->state == State::claimed);
+    CHECK(provider.creates == 1);
+  }
+}
+
+TEST_CASE_METHOD(World, "one that is ended while it is made does not stay") {
+  provider.create_time = 10s;
+  const auto recorded = create({.wait = false});
+  REQUIRE(recorded);
+  const auto killing = wait(sandboxes->kill(recorded->id, {.wait = false}));
+  REQUIRE(killing);
+  CHECK(killing->state == State::stopping);
+  advance(20s);
+  CHECK(state_of(recorded->id) == State::gone);
+  CHECK(provider.running() == 0);
+}
+
+TEST_CASE_METHOD(World, "one that never answers is ended") {
+  provider.script = {Create::mute};
+  const auto made = create();
+  REQUIRE_FALSE(made);
+  CHECK(provider.running() == 0);
+}
+
+TEST_CASE_METHOD(World, "a sandbox that dies by itself is told and cleaned up") {
+  const auto made = create();
+  REQUIRE(made);
+  provider.die(made->id);
+  loop.run_until_idle();
+  const auto info = wait(sandboxes->info(made->id));
+  REQUIRE(info);
+  CHECK(info->state == State::gone);
+  CHECK(info->reason == "it ended by itself");
+  const auto use = wait(sandboxes->use(made->id));
+  REQUIRE_FALSE(use);
+  CHECK(use.error().code == Code::failed_precondition);
+}
+
+TEST_CASE_METHOD(World, "a lease ends what nobody uses, and nothing else") {
+  const auto unused = create();
+  const auto used = create();
+  const auto extended = create();
+  REQUIRE(unused);
+  REQUIRE(used);
+  REQUIRE(extended);
+  auto use = std::make_unique<Result<Sandboxes::Use>>(wait(sandboxes->use(used->id)));
+  REQUIRE(use->has_value());
+  advance(4min);
+  REQUIRE(wait(sandboxes->extend(extended->id, 10min)).has_value());
+  advance(2min);
+  CHECK(state_of(unused->id) == State::gone);
+  CHECK(state_of(used->id) == State::claimed);
+  CHECK(state_of(extended->id) == State::claimed);
+  use.reset();
+  advance(6min);
+  CHECK(state_of(used->id) == State::gone);
+  advance(6min);
+  CHECK(state_of(extended->id) == State::gone);
+  CHECK(provider.running() == 0);
+}
+
+TEST_CASE_METHOD(World, "a lifetime ends what is used, too") {
+  const auto made = create({.max_lifetime_ms = 60s});
+  REQUIRE(made);
+  const auto use = wait(sandboxes->use(made->id));
+  REQUIRE(use);
+  advance(61s);
+  CHECK(state_of(made->id) == State::gone);
+  CHECK(wait(sandboxes->info(made->id))->reason == "its lifetime is over");
+}
+
+TEST_CASE_METHOD(World, "pause and resume") {
+  const auto made = create();
+  REQUIRE(made);
+  REQUIRE(wait(sandboxes->pause(made->id)).has_value());
+  CHECK(provider.accounts().at(made->id).paused);
+  CHECK(wait(sandboxes->use(made->id)).error().message.find("resume") != std::string::npos);
+  CHECK(wait(sandboxes->pause(made->id)).error().code == Code::failed_precondition);
+  REQUIRE(wait(sandboxes->resume(made->id)).has_value());
+  CHECK(state_of(made->id) == State::claimed);
+}
+
+TEST_CASE_METHOD(World, "a restart takes up what lives and ends what nobody recorded") {
+  const auto living = create({.name = "living"});
+  const auto dying = create();
+  REQUIRE(living);
+  REQUIRE(dying);
+  sandboxes.reset();  // the daemon is gone; time passes
+  provider.die(dying->id);
+  provider.plant("sorphan2222222222222a", store->identity().store_id);
+  provider.plant("sforeign222222222222a", "another daemon");
+  restart();
+  CHECK(wait(sandboxes->use("living")).has_value());
+  CHECK(state_of(dying->id) == State::gone);
+  CHECK(provider.accounts().at("sorphan2222222222222a").ended.has_value());
+  CHECK_FALSE(provider.accounts().at("sforeign222222222222a").ended.has_value());
+}
+
+TEST_CASE_METHOD(World, "a restart in the middle of a create finds what was made") {
+  provider.script = {Create::hangs};
+  const auto recorded = create({.wait = false}, "key");
+  REQUIRE(recorded);
+  loop.run_until_idle();
+  CHECK(state_of(recorded->id) == State::creating);
+  restart();
+  advance(1s);
+  const auto again = create({}, "key");
+  REQUIRE(again);
+  CHECK(again->id == recorded->id);
+  CHECK(again->state == State::claimed);
+  CHECK(provider.creates == 1);
+}
+
+TEST_CASE_METHOD(World, "a kill that fails is tried again") {
+  const auto made = create();
+  REQUIRE(made);
+  provider.kill_failures = 1;
+  REQUIRE(wait(sandboxes->kill(made->id, {.wait = false})).has_value());
+  loop.run_until_idle();
+  CHECK(state_of(made->id) == State::stopping);
+  CHECK(sandboxes->count("scripted") == 1);  // capacity is held until it is certain
+  advance(61s);
+  CHECK(state_of(made->id) == State::gone);
+}
+
+TEST_CASE_METHOD(World, "lists are filtered and come in pages") {
+  for (int i = 0; i < 5; ++i) {
+    api::SandboxCreateRequest request;
+    request.labels["n"] = i % 2 == 0 ? "even" : "odd";
+    REQUIRE(create(request).has_value());
+    advance(1ms);
+  }
+  api::SandboxListRequest even;
+  even.labels["n"] = "even";
+  CHECK(wait(sandboxes->list(even))->sandboxes.size() == 3);
+  api::SandboxListRequest paged;
+  paged.limit = 2;
+  std::set<std::string> seen;
+  for (int page = 0; page < 3; ++page) {
+    const auto reply = wait(sandboxes->list(paged));
+    REQUIRE(reply);
+    for (const auto& info : reply->sandboxes) seen.insert(info.id);
+    paged.cursor = reply->next_cursor;
+  }
+  CHECK(seen.size() == 5);
+  CHECK_FALSE(paged.cursor);
+}
