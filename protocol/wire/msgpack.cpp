@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <msgpack.hpp>
 
 #include "protocol/core/utf8.hpp"
@@ -16,7 +17,7 @@ struct Sink {
 };
 using Packer = msgpack::packer<Sink>;
 
-void pack(Packer& packer, const Value& value);
+void pack(Packer& packer, Sink& sink, const Value& value);
 
 void pack_text(Packer& packer, std::string_view text) {
   packer.pack_str(static_cast<std::uint32_t>(text.size()));
@@ -31,7 +32,16 @@ void pack_string(Packer& packer, const std::string& text) {
   }
 }
 
-void pack(Packer& packer, const Value& value) {
+/// By hand: msgpack-c writes a double that is a whole number as an integer, and then 1.0 would come back as 1.
+void pack_number(Sink& sink, double number) {
+  std::array<char, 9> bytes{'\xcb'};
+  auto bits = std::bit_cast<std::uint64_t>(number);
+  if constexpr (std::endian::native == std::endian::little) bits = std::byteswap(bits);
+  std::memcpy(bytes.data() + 1, &bits, sizeof bits);
+  sink.write(bytes.data(), bytes.size());
+}
+
+void pack(Packer& packer, Sink& sink, const Value& value) {
   switch (value.kind()) {
     case Value::Kind::nil:
       packer.pack_nil();
@@ -46,7 +56,7 @@ void pack(Packer& packer, const Value& value) {
       packer.pack_uint64(*value.as_uint());
       return;
     case Value::Kind::number:
-      packer.pack_double(*value.as_double());
+      pack_number(sink, *value.as_double());
       return;
     case Value::Kind::string:
       pack_string(packer, *value.as_string());
@@ -65,13 +75,13 @@ void pack(Packer& packer, const Value& value) {
     }
     case Value::Kind::array:
       packer.pack_array(static_cast<std::uint32_t>(value.as_array()->size()));
-      for (const Value& item : *value.as_array()) pack(packer, item);
+      for (const Value& item : *value.as_array()) pack(packer, sink, item);
       return;
     case Value::Kind::map:
       packer.pack_map(static_cast<std::uint32_t>(value.as_map()->size()));
       for (const auto& [key, item] : *value.as_map()) {
         pack_string(packer, key);
-        pack(packer, item);
+        pack(packer, sink, item);
       }
       return;
   }
@@ -191,7 +201,9 @@ void with_packer(std::string& out, F write) {
 }  // namespace
 
 void encode(const Value& value, std::string& out) {
-  with_packer(out, [&value](Packer& packer) { pack(packer, value); });
+  Sink sink{out};
+  Packer packer(sink);
+  pack(packer, sink, value);
 }
 
 std::string encode(const Value& value) {
