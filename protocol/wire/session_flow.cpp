@@ -49,9 +49,10 @@ async::Task<> Session::read_records(Link& link) {
 
 Result<void> Session::on_data(std::span<const std::byte> bytes) {
   if (peer_finished_) return violation("data behind its end");
-  if (bytes.size() > promised_ - received_) {
-    return violation(fmt::format("data up to byte {} where {} was allowed", received_ + bytes.size(), promised_));
-  }
+  // What was allowed counts however the rest came in with it.
+  const auto allowed = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), promised_ - received_));
+  const bool too_much = allowed < bytes.size();
+  bytes = bytes.first(allowed);
   received_ += bytes.size();
   burst_ += bytes.size();
   if (waiting_read_ != nullptr && inbox_.empty()) {
@@ -63,6 +64,7 @@ Result<void> Session::on_data(std::span<const std::byte> bytes) {
   }
   if (!bytes.empty()) inbox_.append(bytes);
   readable_.notify_all();
+  if (too_much) return violation(fmt::format("data behind byte {}, which was as far as it might go", promised_));
   return {};
 }
 
