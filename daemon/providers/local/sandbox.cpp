@@ -55,7 +55,7 @@ std::vector<std::string> init_words(const Host& host, const SandboxRequest& requ
   if (host.settings.agentd.empty()) {
     // Its own dynamic linker and libraries: whatever the template's root file system has, agentd starts.
     words.insert(words.end(), {"/opt/swarm/lib/ld.so", "--argv0", "agentd", "--library-path", "/opt/swarm/lib",
-                               "/opt/swarm/bin/agentd", "run"});
+                               "/opt/swarm/bin/agentd", "run", "--sandbox", request.id});
   } else {
     words.insert(words.end(), host.settings.agentd.begin(), host.settings.agentd.end());
   }
