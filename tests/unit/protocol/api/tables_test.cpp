@@ -6,6 +6,7 @@
 #include "protocol/api/codec.hpp"
 #include "protocol/api/discover.hpp"
 #include "protocol/api/events.hpp"
+#include "protocol/api/inner.hpp"
 #include "protocol/api/registry.hpp"
 #include "wire_types.hpp"
 
@@ -46,7 +47,7 @@ TEST_CASE("every field, enum value and type is documented, and names say units")
 }
 
 TEST_CASE("every method has a name, documentation, a map for a result, and errors beyond the usual") {
-  for (const auto& methods : {all_methods(), agentd_methods()}) {
+  for (const auto& methods : {all_methods(), agentd_methods(), inner_methods()}) {
     std::set<std::string_view> names;
     for (const MethodInfo* method : methods) {
       INFO(method->name);

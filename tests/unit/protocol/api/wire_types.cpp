@@ -3,6 +3,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "protocol/api/inner.hpp"
 #include "protocol/api/registry.hpp"
 
 namespace swarm::api::tests {
@@ -68,7 +69,7 @@ bool wanted(const TypeInfo& type, const FieldInfo& field, Fill fill, const Choos
 const std::map<std::string, const TypeInfo*>& wire_structs() {
   static const auto all = [] {
     std::map<std::string, const TypeInfo*> out;
-    for (const auto& methods : {all_methods(), agentd_methods()}) {
+    for (const auto& methods : {all_methods(), agentd_methods(), inner_methods()}) {
       for (const MethodInfo* method : methods) {
         collect(out, method->request());
         collect(out, method->response());
