@@ -48,8 +48,17 @@ void Exec::watch_output() {
   if (channel_ != nullptr) channel_->send({.verb = shim::Verb::seen});
 }
 
+Result<void> Exec::input_free() const {
+  if (input_taken_) return fail(Code::failed_precondition, fmt::format("another client gives {} its input", id()));
+  if (ended()) return fail(Code::failed_precondition, fmt::format("{} has ended", id()));
+  if (state_.has_input == 0) {
+    return fail(Code::failed_precondition, fmt::format("{} was started without input, or its input was closed", id()));
+  }
+  return {};
+}
+
 async::Task<Result<UniqueFd>> Exec::take_input() {
-  if (input_taken_) co_return fail(Code::failed_precondition, fmt::format("another client gives {} its input", id()));
+  if (const Result<void> free = input_free(); !free) co_return fail(free.error());
   input_taken_ = true;
   struct Release {  // also when this task is dropped half-way
     Exec* exec;
@@ -61,9 +70,10 @@ async::Task<Result<UniqueFd>> Exec::take_input() {
   if (channel_ != nullptr) channel_->send({.verb = shim::Verb::give_input});
   while (!input_ && !ended() && state_.has_input != 0) co_await changed_.wait();
   if (!input_) {
-    co_return fail(Code::failed_precondition,
-                   ended() ? fmt::format("{} has ended", id())
-                           : fmt::format("{} was started without input, or its input was closed", id()));
+    release.exec = nullptr;
+    input_taken_ = false;
+    const Result<void> why = input_free();
+    co_return fail(why ? Error{.code = Code::internal, .message = "the supervisor gave no input"} : why.error());
   }
   release.exec = nullptr;
   co_return std::move(input_);

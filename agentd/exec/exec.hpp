@@ -83,6 +83,8 @@ class Exec {
   /// The descriptor that its input is written to, for one holder at a time: `failed_precondition` when another has it,
   /// or it was started without, or its input was closed. Give it back with `release_input`.
   async::Task<Result<UniqueFd>> take_input();
+  /// Whether `take_input` would begin now.
+  [[nodiscard]] Result<void> input_free() const;
   enum class InputEnd { keep_open, close };
   void release_input(InputEnd end);
 

@@ -1,0 +1,46 @@
+#include "agentd/rpc/agentd.hpp"
+
+namespace swarm::agentd {
+
+using wire::CallContext;
+
+void bind_agentd(wire::Router& router, AgentdService& service) {
+  router.bind(api::inside::kAgentdInfo,
+              [&service](CallContext&, const api::Empty&) { return Result<api::AgentdInfoReply>(service.info); });
+  router.bind(api::inside::kAgentdKeepalive, [&service](CallContext&, const api::AgentdKeepaliveRequest& request) {
+    service.extend_lease(request.ttl_ms);
+    return Result<api::AgentdKeepaliveReply>(
+        api::AgentdKeepaliveReply{.time_us = service.clock.wall().us, .running = service.execs.running()});
+  });
+  router.bind(api::inside::kAgentdShutdown, [&service](CallContext&, const api::AgentdShutdownRequest& request) {
+    service.end_sandbox(request.grace_ms, request.reason);
+    return Result<api::Empty>(api::Empty{});
+  });
+  // Nothing to move: init's lease and the time-outs of programs do not count time in which nothing ran (timing.hpp).
+  router.bind(api::inside::kAgentdResumed,
+              [](CallContext&, const api::AgentdResumedRequest&) { return Result<api::Empty>(api::Empty{}); });
+}
+
+void bind_inner(wire::Router& router, AgentdService& service) {
+  router.bind(api::inside::kInnerWhoami,
+              [&service](CallContext& context, const api::Empty&) -> Result<api::InnerWhoamiReply> {
+                if (!context.peer.credentials)
+                  return fail(Code::unauthenticated, "the kernel does not say who you are");
+                const transport::PeerCredentials& caller = *context.peer.credentials;
+                return api::InnerWhoamiReply{.sandbox = service.sandbox,
+                                             .uid = caller.uid,
+                                             .pid = static_cast<std::uint32_t>(caller.pid),
+                                             .user = service.users.name_of(caller.uid),
+                                             .identity = service.info.identity};
+              });
+  router.bind(api::inside::kInnerStatus, [&service](CallContext&, const api::Empty&) {
+    return Result<api::InnerStatusReply>(
+        api::InnerStatusReply{.sandbox = service.sandbox,
+                              .version = service.info.version,
+                              .started_us = service.info.started_us,
+                              .tunnels = service.tunnels(),
+                              .running = static_cast<std::uint32_t>(service.execs.running())});
+  });
+}
+
+}  // namespace swarm::agentd
