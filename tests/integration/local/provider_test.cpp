@@ -28,10 +28,18 @@ struct ProviderFixture : tests::LoopFixture {
       fs::copy_file(fs::path(SWARM_BIN_DIR) / name, directory.path() / "bundle/bin" / name);
   }
 
+  /// A failed test leaves nothing running either.
+  ~ProviderFixture() {
+    LocalProvider provider(loop, settings());
+    const auto left = loop.block_on(provider.list());
+    if (!left) return;
+    for (const auto& sandbox : *left) (void)loop.block_on(provider.kill(sandbox.ref));
+  }
+
   Settings settings() const {
     Settings s;
     s.sandboxes = directory.path() / "sandboxes";
-    s.cache = directory.path() / "cache";
+    s.cache = fs::path(test::etc_cache()).parent_path();
     s.tools = directory.path() / "tools";
     s.bundle = directory.path() / "bundle";
     s.programs = {.launcher = SWARM_BIN_DIR "/swarm-launch", .bwrap = "/usr/bin/bwrap"};
@@ -132,7 +140,8 @@ TEST_CASE_METHOD(ProviderFixture, "a sandbox stands still while it is paused", "
     LocalProvider provider(loop, s);
     create(provider, spec("one"));
     run(provider, "one", "(while :; do echo x >> /tmp/ticks; sleep 0.002; done) >/dev/null 2>&1 &");
-    REQUIRE(loop.block_on(provider.pause("one")));
+    const auto paused = loop.block_on(provider.pause("one"));
+    if (!paused) FAIL(paused.error().to_string());
     CHECK((*loop.block_on(provider.list()))[0].paused);
     REQUIRE(loop.block_on(provider.pause("one")));
     REQUIRE(loop.block_on(provider.resume("one")));

@@ -81,8 +81,7 @@ Rig::Rig(RigOptions options) {
   local::RootfsRequest request;
   request.isolated = identity_.isolated();
   request.root = options.root.empty() ? must(local::host_root()) : options.root;
-  request.etc_dir =
-      must(local::make_etc({.cache_dir = (directory_.path() / "etc").string(), .isolated = identity_.isolated()}));
+  request.etc_dir = must(local::make_etc({.cache_dir = etc_cache(), .isolated = identity_.isolated()}));
   request.bundle_dir = bundle;
   request.storage = options.storage;
   request.files_dir = files_;
@@ -146,6 +145,11 @@ std::string Rig::end() {
   if (auto removed = local::remove_cgroups(cgroups_); !removed) return removed.error().to_string();
   if (auto removed = local::remove_files(programs_, identity_, files_); !removed) return removed.error().to_string();
   return {};
+}
+
+std::string etc_cache() {
+  static const TempDir directory;
+  return directory.path() / "etc";
 }
 
 bool can_start_sandboxes() { return access("/usr/bin/bwrap", X_OK) == 0; }

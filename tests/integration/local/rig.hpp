@@ -78,6 +78,9 @@ class Rig {
   bool ended_ = false;
 };
 
+/// Made /etc directories, shared by the tests of one run: hundreds of links take longer than the sandbox.
+std::string etc_cache();
+
 /// True when this machine lets this user start a sandbox at all; otherwise tests warn and pass.
 bool can_start_sandboxes();
 

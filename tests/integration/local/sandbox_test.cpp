@@ -14,6 +14,16 @@ using namespace swarm;
 using namespace swarm::local;
 using swarm::test::Rig;
 
+TEST_CASE("the identity is the one that this user can have", "[sandbox]") {
+  Rig rig;
+  // Set by identities_test.cpp, so that a test as an ordinary user cannot pass with the wrong kind of sandbox.
+  if (const char* expected = std::getenv("SWARM_EXPECT_IDENTITY"))
+    CHECK(rig.identity().label() == expected);
+  else if (geteuid() == 0)
+    CHECK(rig.identity().isolated());
+  for (const auto& line : rig.identity().uids) CHECK(line.outside != 0);
+}
+
 TEST_CASE("a sandbox starts, runs commands and leaves nothing behind", "[sandbox]") {
   Rig rig;
   const auto id = rig.run("id -u");
