@@ -242,3 +242,25 @@ TEST_CASE_METHOD(ProviderFixture, "figures come from the control groups", "[sand
   }
   CHECK(loop.block_on(provider.kill("one")));
 }
+
+TEST_CASE_METHOD(ProviderFixture, "the bundle starts in a root that holds a static busybox and nothing else", "[sandbox]") {
+  if (access("/bin/busybox", X_OK) != 0) {
+    WARN("skipped: needs busybox-static");
+    return;
+  }
+  const auto root = directory.path() / "root";
+  fs::create_directories(root / "bin");
+  fs::copy_file("/bin/busybox", root / "bin/busybox");
+  fs::create_symlink("busybox", root / "bin/sh");
+  auto s = settings();
+  s.bundle = SWARM_TEST_BUNDLE;
+  s.agentd.clear();
+  s.templates["busybox"] = {.root = root};
+  LocalProvider provider(loop, s);
+  auto wanted = spec("one");
+  wanted.template_name = "busybox";
+  create(provider, wanted);
+  CHECK(run(provider, "one", "/bin/busybox ls /usr 2>&1; /bin/busybox id -u; echo here > /workspace/x && echo done") ==
+        "ls: /usr: No such file or directory\n1000\ndone\n\nexit:0");
+  CHECK(loop.block_on(provider.kill("one")));
+}
