@@ -35,7 +35,7 @@ Result<void> replace_file(const std::string& path, std::string_view text) {
   const UniqueFd file(mkostemp(draft.data(), O_CLOEXEC));
   if (!file) return fail_errno("create", draft);
   const bool written = write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  if (written && fdatasync(file.get()) == 0 && rename(draft.c_str(), path.c_str()) == 0) return {};
+  if (written && rename(draft.c_str(), path.c_str()) == 0) return {};
   const int error = errno;
   unlink(draft.c_str());
   return fail_errno("write", path, error);

@@ -15,7 +15,8 @@ Result<std::string> read_file(const std::string& path);
 /// One write(2) to an existing file, as control files want it.
 Result<void> write_control(const std::string& path, std::string_view text);
 
-/// Replaces a file atomically, mode 0600.
+/// Replaces a file atomically, mode 0600. Not synced: what is written by this survives a crash of ours, and after one
+/// of the machine no sandbox is left that it could speak of.
 Result<void> replace_file(const std::string& path, std::string_view text);
 
 /// A memory file with this content, positioned at its start. Sealed against any change.

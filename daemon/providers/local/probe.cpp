@@ -1,15 +1,12 @@
 #include "daemon/providers/local/probe.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <sstream>
 
+#include "daemon/providers/local/command.hpp"
 #include "daemon/providers/local/files.hpp"
 
 namespace swarm::local {
@@ -20,31 +17,11 @@ struct Ran {
   std::string text;
 };
 
-/// Runs a program to its end with an empty environment; its output and errors together.
+/// Runs a program; its output and errors together, shortened.
 Ran run(std::vector<std::string> words) {
-  const UniqueFd output(memfd_create("output", MFD_CLOEXEC));
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output.get(), STDERR_FILENO);
-  char* environment[] = {nullptr};
-  pid_t pid = 0;
-  Ran ran;
-  const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environment);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return {.status = -1, .text = strerrordesc_np(error)};
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   constexpr std::size_t kMost = 500;
-  ran.text.resize(kMost);
-  const ssize_t n = pread(output.get(), ran.text.data(), kMost, 0);
-  ran.text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  const CommandResult result = run_to_end(std::move(words), Environment::none);
+  Ran ran{.status = result.status, .text = (result.out + result.err).substr(0, kMost)};
   while (!ran.text.empty() && ran.text.back() == '\n') ran.text.pop_back();
   return ran;
 }

@@ -150,7 +150,7 @@ Result<void> check_bind(const Bind& bind) {
   if (!bind.source.starts_with('/')) return refuse("the source must be an absolute path");
   if (!bind.target.starts_with('/')) return refuse("the target must be an absolute path");
   const fs::path target(bind.target);
-  if (target.lexically_normal() != target || bind.target == "/" || bind.target.ends_with('/'))
+  if (target.lexically_normal().string() != bind.target || bind.target == "/" || bind.target.ends_with('/'))
     return refuse("the target must be a plain path below '/' without '.', '..' or a slash at its end");
   for (const auto* kept : {"/proc", "/dev", "/sys", "/etc", "/opt/swarm"}) {
     if (below(bind.target, kept) || below(kept, bind.target))

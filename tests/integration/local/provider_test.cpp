@@ -243,7 +243,8 @@ TEST_CASE_METHOD(ProviderFixture, "figures come from the control groups", "[sand
   CHECK(loop.block_on(provider.kill("one")));
 }
 
-TEST_CASE_METHOD(ProviderFixture, "the bundle starts in a root that holds a static busybox and nothing else", "[sandbox]") {
+TEST_CASE_METHOD(ProviderFixture, "the bundle starts in a root that holds a static busybox and nothing else",
+                 "[sandbox]") {
   if (access("/bin/busybox", X_OK) != 0) {
     WARN("skipped: needs busybox-static");
     return;

@@ -139,3 +139,10 @@ TEST_CASE("trees that are hard to remove are removed", "[sandbox]") {
   CHECK(rig.end() == "");
   CHECK_FALSE(std::filesystem::exists(files));
 }
+
+TEST_CASE("agentd is started once", "[sandbox]") {
+  Rig rig;
+  CHECK(rig.run("id -u").status == 0);
+  // What init has to say about agentd goes to its log.
+  CHECK(rig.run("cat /run/swarm/agentd.log", rig.identity().isolated() ? 0 : 1000).text == "");
+}
