@@ -55,7 +55,7 @@ Result<void> Packer::fill(std::string& out) {
       state_ = State::ended;
       break;
     }
-    if (options_.exclude && options_.exclude((*found)->path)) continue;
+    if (options_.exclude && options_.exclude((*found)->path, (*found)->type == DT_DIR)) continue;
     const Result<void> added = add(out, **found);
     if (!added) return added;
   }

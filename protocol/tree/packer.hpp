@@ -11,7 +11,7 @@ namespace swarm::tree {
 struct PackOptions {
   std::size_t max_depth = 200;
   /// True leaves this path, and what is below it, out. Called on worker threads.
-  std::function<bool(std::string_view path)> exclude;
+  std::function<bool(std::string_view path, bool directory)> exclude;
 };
 
 /// Packs a directory: itself as ".", then what is in it, parents before children. Hard links become files of their own;
