@@ -50,7 +50,7 @@ void FdWatcher::on_events(int status, int events) {
   if (status < 0) {
     // libuv reports EPOLLERR this way and has stopped the handle. Whoever waits finds out from its own system call.
     armed_ = 0;
-    events = UV_READABLE | UV_WRITABLE;
+    events = UV_READABLE | UV_WRITABLE | UV_DISCONNECT;
   }
   int keep = armed_;
   const auto wake = [&](int event, WaitList& list) {
@@ -62,8 +62,11 @@ void FdWatcher::on_events(int status, int events) {
   };
   wake(UV_READABLE, readers_);
   wake(UV_WRITABLE, writers_);
-  // Writability is level-triggered and nearly always true: never leave it armed.
+  wake(UV_DISCONNECT, disconnected_);
+  // Writability is level-triggered and nearly always true, and a peer that has gone stays gone: never leave these
+  // armed.
   if ((events & UV_WRITABLE) != 0) keep &= ~UV_WRITABLE;
+  if ((events & UV_DISCONNECT) != 0) keep &= ~UV_DISCONNECT;
   if (status >= 0) arm(keep);
 }
 

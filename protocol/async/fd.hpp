@@ -25,6 +25,8 @@ class FdWatcher {
   auto readable() { return Awaiter{*this, UV_READABLE, readers_, {}}; }
   /// Awaitable: completes when a write would not block.
   auto writable() { return Awaiter{*this, UV_WRITABLE, writers_, {}}; }
+  /// Awaitable: completes when the peer of a socket has ended its direction or both, even with bytes still unread.
+  auto disconnected() { return Awaiter{*this, UV_DISCONNECT, disconnected_, {}}; }
 
   /// Wakes those who wait to read, as if there were something: for an owner who has news for them.
   void wake_readers() {
@@ -53,6 +55,7 @@ class FdWatcher {
   uv_poll_t* poll_ = nullptr;  // freed by libuv's close callback
   WaitList readers_;
   WaitList writers_;
+  WaitList disconnected_;
   int armed_ = 0;
 };
 
@@ -79,6 +82,8 @@ class Fd {
 
   /// Awaitable: completes when `try_write` may take something.
   auto writable() { return watcher_.writable(); }
+  /// Awaitable: completes when the peer of a socket has gone; see FdWatcher.
+  auto disconnected() { return watcher_.disconnected(); }
 
  private:
   /// True when this descriptor has had its share of the loop's round and should let others run.

@@ -2,6 +2,8 @@
 
 namespace swarm::transport {
 
+async::Task<> Stream::gone() { co_await std::suspend_always(); }
+
 async::Task<Result<void>> write_all(Stream& stream, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const Result<std::size_t> taken = stream.try_write(bytes);

@@ -39,6 +39,10 @@ class Stream {
   /// Completes when `try_write` may take something again, or would fail. One writer at a time.
   virtual async::Task<> writable() = 0;
 
+  /// Completes when the peer has gone, even if bytes of it have not been read; for those who do not read at the moment.
+  /// Never, where the transport cannot tell without reading.
+  virtual async::Task<> gone();
+
   /// Ends our direction; the other side reads the end after all that was taken.
   virtual void shutdown_write() = 0;
 

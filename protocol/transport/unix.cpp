@@ -41,6 +41,8 @@ FdStream::FdStream(async::Loop& loop, UniqueFd fd) : fd_(loop, std::move(fd)), p
 
 async::Task<> FdStream::writable() { co_await fd_.writable(); }
 
+async::Task<> FdStream::gone() { co_await fd_.disconnected(); }
+
 void FdStream::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
 
 void FdStream::break_off() {

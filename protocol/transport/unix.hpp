@@ -21,6 +21,7 @@ class FdStream final : public Stream {
   async::Task<Result<std::size_t>> read(std::span<std::byte> into) override { return fd_.read(into); }
   Result<std::size_t> try_write(std::span<const std::byte> bytes) override { return fd_.try_write(bytes); }
   async::Task<> writable() override;
+  async::Task<> gone() override;
   void shutdown_write() override;
   void break_off() override;
   [[nodiscard]] std::optional<PeerCredentials> peer() const override { return peer_; }
