@@ -59,6 +59,8 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
     stopped,  // the connection ends
   };
   async::Task<> read_loop();
+  async::Task<> room_for_requests();
+  async::Task<> end_when_gone();
   Step take_messages(class Input& input, FrameScanner& scanner);
   /// False where it has to wait and be taken again.
   bool take(const Message& message, std::size_t weight);

@@ -42,9 +42,22 @@ async::Task<> Connection::State::read_loop() {
       if (step == Step::stopped || reason) co_return;
       if (step == Step::hungry) break;
       if (step == Step::share) co_await loop.yield();
-      while (step == Step::full && !may_take_request() && !reason) co_await output.progress().wait();
+      if (step == Step::full) co_await room_for_requests();
     }
   }
+}
+
+async::Task<> Connection::State::room_for_requests() {
+  if (may_take_request()) co_return;
+  // Not reading, we would not see the end of a peer that went away; its calls must not outlive it.
+  async::TaskSet watch(loop);
+  watch.spawn(end_when_gone());
+  while (!may_take_request() && !reason) co_await output.progress().wait();
+}
+
+async::Task<> Connection::State::end_when_gone() {
+  co_await stream->gone();
+  end(fail(Code::unavailable, "the peer closed the connection").error());
 }
 
 Connection::State::Step Connection::State::take_messages(Input& input, FrameScanner& scanner) {

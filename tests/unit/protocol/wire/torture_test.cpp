@@ -8,6 +8,7 @@ namespace swarm::tests {
 namespace {
 
 using namespace std::string_literals;
+using async::Task;
 
 const Value kEcho = array({0, 1, "echo", array({})});
 const Value kEchoed = array({1, 1, Value(), array({})});
@@ -163,6 +164,11 @@ struct BoundedFixture : RawFixture {
   BoundedFixture() : RawFixture(wire::Limits{.max_requests = 10, .max_output_bytes = 10'000}) {}
 };
 
+Task<Result<void>> end_of(Endpoint& endpoint) {
+  co_await endpoint.running.join();
+  co_return Result<void>();
+}
+
 /// Sends `text` again and again for as long as the other side takes it; gives the bytes that it took.
 std::size_t flood(RawPeer& peer, async::Loop& loop, const std::string& text, std::size_t most) {
   std::size_t taken = 0;
@@ -192,6 +198,20 @@ TEST_CASE_METHOD(BoundedFixture, "a peer with too many open requests waits; answ
   CHECK(server.handler.waiting == 10);
   server.handler.gate.set();
   for (std::uint32_t id = 0; id < 20; ++id) CHECK(peer.receive()->as_array()->at(3) == array({id}));
+}
+
+TEST_CASE_METHOD(LoopFixture, "a peer that goes while it is not read is noticed") {
+  auto fds = sockets();
+  Endpoint server(loop, std::move(fds.second), wire::Side::acceptor, {.max_requests = 10});
+  {
+    RawPeer peer(loop, std::move(fds.first));
+    for (std::uint32_t id = 0; id < 20; ++id) peer.send_message(array({0, id, "never", array({id})}));
+    loop.run_until_idle();
+    CHECK(server.handler.waiting == 10);
+  }
+  REQUIRE(loop.block_on(async::with_timeout(loop, end_of(server), kPatience, "the end")));
+  REQUIRE(server.ended);
+  CHECK(server.handler.waiting == 0);
 }
 
 TEST_CASE("large requests count by their size") {
