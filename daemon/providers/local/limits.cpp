@@ -94,8 +94,8 @@ class Planner {
       plan_.storage_bytes = wanted_.disk_bytes.value_or(kDefaultTmpfs);
       return state(api::Resource::disk, plan_.storage_bytes, Mechanism::tmpfs);
     }
-    state(api::Resource::disk, wanted_.disk_bytes, wanted_.disk_bytes ? Mechanism::watched : Mechanism::none,
-          wanted_.disk_bytes ? "disk use is measured now and then, and the sandbox frozen when it is over the limit"
+    state(api::Resource::disk, wanted_.disk_bytes, Mechanism::none,
+          wanted_.disk_bytes ? "what is written to the host's disk is not limited; a template with storage in memory is"
                              : "");
   }
 

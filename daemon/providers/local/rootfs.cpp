@@ -39,9 +39,12 @@ class Builder {
     proc_and_dev();
     sized_tmpfs("/run", "0755", request_.run_bytes);
     own_dirs();
+    parents("/opt/swarm");
     if (!request_.bundle_dir.empty()) add({"--ro-bind", stage(request_.bundle_dir), "/opt/swarm"});
-    for (const auto& bind : request_.binds)
+    for (const auto& bind : request_.binds) {
+      parents(bind.target);
       add({bind.access == Bind::Access::read_only ? "--ro-bind" : "--bind", stage(bind.source), bind.target});
+    }
     add({"--remount-ro", "/"});
     environment();
     return std::move(plan_);
@@ -50,6 +53,16 @@ class Builder {
  private:
   void add(std::initializer_list<std::string_view> words) {
     plan_.bwrap.insert(plan_.bwrap.end(), words.begin(), words.end());
+  }
+
+  /// Makes the directories above a target. bwrap would make them itself, but for its own user alone.
+  void parents(const std::string& target) {
+    for (auto slash = target.find('/', 1); slash != std::string::npos; slash = target.find('/', slash + 1)) {
+      std::string directory = target.substr(0, slash);
+      if (std::ranges::find(made_, directory) != made_.end()) continue;
+      add({"--perms", "0755", "--dir", directory});
+      made_.push_back(std::move(directory));
+    }
   }
 
   /// In an id range bwrap is an unprivileged uid that may not enter the daemon's directories: the launcher binds them
@@ -88,6 +101,7 @@ class Builder {
   }
 
   void root_entry(const RootEntry& entry) {
+    parents(entry.target);
     if (entry.kind == RootEntry::Kind::symlink) {
       add({"--symlink", entry.source, entry.target});
       return;
@@ -108,6 +122,7 @@ class Builder {
   }
 
   void own_dirs() {
+    parents("/var/tmp");
     if (!own_.empty()) {
       for (const auto& own : kOwnDirs) {
         if (own.dir.name.find('/') == std::string::npos) add({"--bind", own_ + "/" + own.dir.name, own.target});
@@ -136,6 +151,7 @@ class Builder {
 
   const RootfsRequest& request_;
   RootfsPlan plan_;
+  std::vector<std::string> made_;
   std::string own_;  ///< where bwrap finds the sandbox's own files
 };
 

@@ -53,6 +53,8 @@ TEST_CASE("the system of a sandbox is made, read-only and alone", "[sandbox]") {
   CHECK(rig.run("unshare -U true").status != 0);
   CHECK(rig.run("mount -t tmpfs none /tmp", 0).status != 0);
   CHECK(rig.run("ls /sys/class/net; ip -o link 2>/dev/null | wc -l").text.find('2') == std::string::npos);
+  CHECK(rig.run("ls /opt/swarm/bin").status == 0);
+  CHECK(rig.run("touch /var/tmp/x").status == 0);
   // Nothing but the sandbox's own few processes.
   const auto processes = rig.run("ls /proc | grep -c '^[0-9]'");
   CHECK(std::atoi(processes.text.c_str()) < 10);
