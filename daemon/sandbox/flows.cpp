@@ -43,7 +43,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
 }
 
 async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason,
-                                              std::function<void(Record&)> change) {
+                                              std::function<void(Record&)> change, Also also) {
   const auto turn = co_await sandbox->turn.take();
   const State from = sandbox->state();
   const Outcome step = outcome(from, event);
@@ -68,8 +68,11 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   // Money depends on the intent to create; everything else can be found out again from the provider.
   const auto durability = step.to == State::creating ? store::Durability::power : store::Durability::process;
   const api::SandboxStateChanged told{.from = from, .to = step.to, .reason = next.info.reason};
-  const Result<void> written =
-      co_await with_.store.write("sandbox.advance", durability, [next, told](store::Changes& changes) -> Result<void> {
+  const Result<void> written = co_await with_.store.write(
+      "sandbox.advance", durability, [next, told, also](store::Changes& changes) -> Result<void> {
+        if (also) {
+          if (Result<void> done = also(changes); !done) return done;
+        }
         if (Result<void> done = update(changes.db(), next); !done) return done;
         const auto seq = changes.append({.type = std::string(api::kSandboxState.name),
                                          .sandbox = next.info.id,
@@ -89,14 +92,31 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   sandbox->changed.notify_all();
   if (is_final(step.to)) {
     sandbox->lease_timer.cancel();
+    sandbox->place.release();
     living_.erase(sandbox->id());
+  }
+  if (from == State::ready && !sandbox->record.hidden.pool.empty() && step.to != State::claimed) {
+    if (const auto pool = pools_.find(sandbox->record.hidden.pool); pool != pools_.end())
+      pool->second->lost(sandbox->id());
   }
   co_return step.to;
 }
 
 async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   providers::Provider* by = provider(sandbox->record.info.provider);
-  Result<State> state = co_await advance(sandbox, Event::begin, "");
+  Result<State> state = State::requested;
+  if (!sandbox->place.held()) {
+    Result<Reservation> place = co_await capacity_.acquire(
+        {.provider = sandbox->record.info.provider, .template_name = sandbox->record.info.template_name},
+        sandbox->patience);
+    if (!place) {
+      sandbox->failure = place.error();
+      state = co_await advance(sandbox, Event::refused, place.error().message);
+      co_return;
+    }
+    sandbox->place = std::move(*place);
+  }
+  state = co_await advance(sandbox, Event::begin, "");
   if (!state || *state != State::creating) {
     if (!state) logger().error("sandbox cannot be begun", {{"sandbox", sandbox->id()}, {"error", state.error()}});
     co_return;
@@ -119,6 +139,7 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   sandbox->creating = false;
   switch (made.kind) {
     case providers::CreateOutcome::Kind::refused:
+      sandbox->failure = made.error.with_context("provider " + by->name());
       state = co_await advance(sandbox, Event::refused, made.error.to_string());
       co_return;
     case providers::CreateOutcome::Kind::unknown: {
@@ -284,7 +305,8 @@ void Sandboxes::arm_lease(const std::shared_ptr<Sandbox>& sandbox) {
     const auto live = weak.lock();
     if (live == nullptr) return;
     const bool over = live->lifetime_until != MonoTime{} && with_.loop.clock().now() >= live->lifetime_until;
-    if (live->uses > 0 && !over) {
+    const bool pooled = live->state() == State::ready && !live->record.hidden.pool.empty();
+    if ((live->uses > 0 || pooled) && !over) {
       arm_lease(live);  // in use: a use is a lease that renews itself
       return;
     }

@@ -28,6 +28,7 @@ async::Task<Result<void>> Sandboxes::recover() {
   }
   co_await reconcile();
   tasks_.spawn(reconcile_always());
+  open_pools();
   co_return {};
 }
 

@@ -80,16 +80,18 @@ Result<std::vector<Record>> read_records(const Result<std::vector<std::tuple<Byt
 
 const store::Domain kSandboxDomain{"sandbox", kMigrations};
 
+Result<void> check_name(store::Database& db, const std::string& name) {
+  const auto taken = db.one<std::string>(kNameTaken, name);
+  if (!taken) return fail(taken.error());
+  if (!*taken) return {};
+  return fail(Code::already_exists, fmt::format("the name '{}' is taken by sandbox {}; choose another or end that one",
+                                                name, std::get<0>(**taken)));
+}
+
 Result<void> insert(store::Database& db, const Record& record) {
   const api::SandboxInfo& info = record.info;
   if (info.name) {
-    const auto taken = db.one<std::string>(kNameTaken, *info.name);
-    if (!taken) return fail(taken.error());
-    if (*taken) {
-      return fail(Code::already_exists,
-                  fmt::format("the name '{}' is taken by sandbox {}; choose another or end that one", *info.name,
-                              std::get<0>(**taken)));
-    }
+    if (Result<void> free = check_name(db, *info.name); !free) return free;
   }
   return db.run(kInsert, info.id, info.name, state_name(info.state), is_final(info.state), info.provider,
                 info.template_name, info.created_us, pack(info), pack(record.hidden));

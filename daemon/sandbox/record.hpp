@@ -19,6 +19,7 @@ struct Hidden {
   api::NetworkPolicy network;
   std::chrono::milliseconds lease_ms{0};         ///< how long it lives after its last use
   std::chrono::milliseconds max_lifetime_ms{0};  ///< 0: as long as it is used
+  std::string pool;                              ///< the pool that made it; empty for one made for its caller
   Bytes secret;                                  ///< the tunnel's; the store's file is 0600
 
   template <class D>
@@ -30,6 +31,7 @@ struct Hidden {
     d.field("network", &Hidden::network, "What was asked for.");
     d.field("lease_ms", &Hidden::lease_ms, "Time to live after the last use.");
     d.field("max_lifetime_ms", &Hidden::max_lifetime_ms, "Time to live at all; 0 without end.");
+    d.field("pool", &Hidden::pool, "The pool that made it.");
     d.field("secret", &Hidden::secret, "The tunnel's secret.").secret();
   }
 };
@@ -44,6 +46,9 @@ extern const store::Domain kSandboxDomain;
 
 /// Adds a new sandbox. `already_exists` when a living one has its name.
 Result<void> insert(store::Database& db, const Record& record);
+
+/// `already_exists` when a living sandbox has this name.
+Result<void> check_name(store::Database& db, const std::string& name);
 
 /// Replaces what is kept of a known sandbox.
 Result<void> update(store::Database& db, const Record& record);

@@ -27,15 +27,37 @@ std::unexpected<Error> no_sandbox(const std::string& what) {
   return fail(Code::not_found, fmt::format("there is no sandbox '{}'; 'swarmctl sandbox ls --all' lists them", what));
 }
 
+store::CallKey call_key(const CreateKey& key) {
+  return {
+      .scope = key.scope, .key = key.key, .method = std::string(api::kSandboxCreate.name), .arguments = key.arguments};
+}
+
+Capacity::Limits capacity_limits(const Surroundings& with) {
+  Capacity::Limits limits{.total = with.config.limits.sandboxes};
+  for (const providers::Provider* provider : with.providers) {
+    if (const auto most = provider->capabilities().max_sandboxes) {
+      limits.providers[provider->name()] = static_cast<std::uint64_t>(*most);
+    }
+  }
+  return limits;
+}
+
+Claimant claimant_of(const Record& record) {
+  return {.provider = record.info.provider, .template_name = record.info.template_name};
+}
+
 }  // namespace
 
-Sandboxes::Sandboxes(Surroundings surroundings) : with_(std::move(surroundings)), tasks_(with_.loop) {}
+Sandboxes::Sandboxes(Surroundings surroundings)
+    : with_(std::move(surroundings)), capacity_(with_.loop, capacity_limits(with_)), tasks_(with_.loop) {}
 
 Sandboxes::~Sandboxes() {
+  pools_.clear();
   tasks_.cancel_all();
   for (const auto& [id, sandbox] : living_) {
     sandbox->lease_timer.cancel();
     sandbox->link.reset();
+    sandbox->place.release();
   }
 }
 
@@ -45,6 +67,7 @@ std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
     const auto left = std::chrono::microseconds(*sandbox->record.info.lifetime_ends_us - with_.loop.clock().wall().us);
     sandbox->lifetime_until = with_.loop.clock().now() + std::max<Duration>(left, 0s);
   }
+  if (holds_capacity(sandbox->state())) sandbox->place = capacity_.take_existing(claimant_of(sandbox->record));
   living_.emplace(sandbox->id(), sandbox);
   arm_lease(sandbox);
   return sandbox;
@@ -53,54 +76,69 @@ std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
 async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateRequest request, CreateKey key) {
   Result<Record> planned = plan(request);
   if (!planned) co_return fail(planned.error());
-  const auto limit = provider(planned->info.provider)->capabilities().max_sandboxes;
-  const std::uint64_t held = count(planned->info.provider);
-  if (limit && held >= static_cast<std::uint64_t>(*limit)) {
-    co_return fail(Code::resource_exhausted,
-                   fmt::format("provider '{}' has {} of {} sandboxes; end one ('swarmctl sandbox ls'), or raise "
-                               "provider.{}.sandboxes",
-                               planned->info.provider, held, *limit, planned->info.provider));
+
+  if (!key.key.empty()) {
+    const Result<std::optional<std::string>> answered = store::find_answer(with_.store.reader(), call_key(key));
+    if (!answered) co_return fail(answered.error());
+    if (*answered) {
+      Result<api::SandboxInfo> again = co_await wait_usable(**answered, request.wait);
+      co_return again;
+    }
   }
+
+  Result<std::optional<std::string>> warm = co_await claim_pooled(request, key, *planned);
+  if (!warm) co_return fail(warm.error());
+  if (*warm) {
+    Result<api::SandboxInfo> claimed = co_await wait_usable(**warm, request.wait);
+    co_return claimed;
+  }
+
+  Result<Reservation> place = capacity_.try_acquire(claimant_of(*planned));
+  if (!place && request.queue_ms.count() == 0) co_return fail(place.error());
 
   // The record and the answer to this key are one transaction: a repeated call finds the same sandbox, whatever
   // happened in between.
-  const Result<std::string> id = co_await with_.store.write(
-      "sandbox.request", store::Durability::process,
-      [record = *planned, key = std::move(key)](store::Changes& changes) -> Result<std::string> {
-        const auto effect = [&]() -> Result<std::string> {
-          if (Result<void> done = insert(changes.db(), record); !done) return fail(done.error());
-          return record.info.id;
-        };
-        if (key.key.empty()) return effect();
-        return changes.answer_once({.scope = key.scope,
-                                    .key = key.key,
-                                    .method = std::string(api::kSandboxCreate.name),
-                                    .arguments = key.arguments},
-                                   effect);
-      });
+  const Result<std::string> id =
+      co_await with_.store.write("sandbox.request", store::Durability::process,
+                                 [record = *planned, key](store::Changes& changes) -> Result<std::string> {
+                                   const auto effect = [&]() -> Result<std::string> {
+                                     if (Result<void> done = insert(changes.db(), record); !done)
+                                       return fail(done.error());
+                                     return record.info.id;
+                                   };
+                                   return key.key.empty() ? effect() : changes.answer_once(call_key(key), effect);
+                                 });
   if (!id) co_return fail(id.error());
 
   if (*id == planned->info.id) {
     auto sandbox = adopt(std::move(*planned));
+    sandbox->patience = request.queue_ms;
+    if (place) sandbox->place = std::move(*place);
     tasks_.spawn(bring_up(sandbox));
   }
-  const auto found = living_.find(*id);
+  Result<api::SandboxInfo> made = co_await wait_usable(*id, request.wait);
+  co_return made;
+}
+
+async::Task<Result<api::SandboxInfo>> Sandboxes::wait_usable(std::string id, bool wait) {
+  const auto found = living_.find(id);
   if (found == living_.end()) {
-    Result<api::SandboxInfo> ended = co_await info(*id);  // this key made one that has ended since
+    Result<api::SandboxInfo> ended = co_await info(id);  // this key made one that has ended since
     co_return ended;
   }
   const auto sandbox = found->second;
-  if (!request.wait) co_return sandbox->record.info;
+  if (!wait) co_return sandbox->record.info;
   for (;;) {
     if (sandbox->state() == State::ready) {
       const Result<State> claimed = co_await advance(sandbox, Event::claim, "");
       if (!claimed) co_return fail(claimed.error());
     }
     if (is_usable(sandbox->state()) || sandbox->state() == State::paused) co_return sandbox->record.info;
-    if (sandbox->state() == State::failed || sandbox->state() == State::gone || sandbox->state() == State::lost) {
-      co_return fail(Code::failed_precondition,
-                     fmt::format("sandbox {} could not be made: {}", *id,
-                                 sandbox->record.info.reason.value_or("no reason is known")));
+    if (is_final(sandbox->state()) || sandbox->state() == State::lost) {
+      co_return fail(sandbox->failure.value_or(
+          Error{.code = Code::failed_precondition,
+                .message = fmt::format("sandbox {} could not be made: {}", id,
+                                       sandbox->record.info.reason.value_or("no reason is known"))}));
     }
     co_await sandbox->changed.wait();
   }

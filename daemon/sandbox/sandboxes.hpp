@@ -12,7 +12,9 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/providers/provider.hpp"
+#include "daemon/sandbox/capacity.hpp"
 #include "daemon/sandbox/link.hpp"
+#include "daemon/sandbox/pools.hpp"
 #include "daemon/sandbox/record.hpp"
 #include "daemon/sandbox/state.hpp"
 #include "protocol/api/sandbox.hpp"
@@ -42,12 +44,12 @@ struct CreateKey {
   std::string arguments;  ///< canonical encoding of the request
 };
 
-class Sandboxes {
+class Sandboxes final : private PoolHost {
  public:
   explicit Sandboxes(Surroundings surroundings);
   Sandboxes(const Sandboxes&) = delete;
   Sandboxes& operator=(const Sandboxes&) = delete;
-  ~Sandboxes();
+  ~Sandboxes() override;
 
   /// Takes up what an earlier run of the daemon left: adopts what lives, looks up what is unknown, ends what nobody
   /// recorded. Before anything else is served.
@@ -75,6 +77,10 @@ class Sandboxes {
   /// Compares with the providers' own lists now. Runs by itself every minute.
   async::Task<> reconcile();
 
+  /// The pools of the configuration, by name.
+  [[nodiscard]] const std::map<std::string, std::unique_ptr<Pool>>& pools() const { return pools_; }
+  [[nodiscard]] const Capacity& capacity() const { return capacity_; }
+
   /// Those that a provider has, or may have, for us.
   [[nodiscard]] std::uint64_t count(const std::string& provider) const;
   /// Living ones in each state.
@@ -93,8 +99,21 @@ class Sandboxes {
   async::Task<> lease_out(std::shared_ptr<Sandbox> sandbox);
   async::Task<Result<void>> look_up(std::shared_ptr<Sandbox> sandbox);
   async::Task<Result<State>> advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason);
+  /// What belongs to the same transaction as a step.
+  using Also = std::function<Result<void>(store::Changes&)>;
   async::Task<Result<State>> advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason,
-                                     std::function<void(Record&)> change);
+                                     std::function<void(Record&)> change, Also also = {});
+  async::Task<Result<std::optional<std::string>>> claim_pooled(api::SandboxCreateRequest request, CreateKey key,
+                                                               Record planned);
+  async::Task<Result<api::SandboxInfo>> wait_usable(std::string id, bool wait);
+  Pool* pool_for(const api::SandboxCreateRequest& request, const Record& planned) const;
+  void open_pools();
+
+  async::Task<Result<std::string>> make_pooled(std::string pool, std::string template_name,
+                                               std::string provider) override;
+  async::Task<> discard(std::string id, std::string reason) override;
+  async::Task<bool> answers(std::string id) override;
+  void decided(std::string_view what, const std::string& pool, std::string detail) override;
   async::Task<> reconcile_provider(providers::Provider& provider);
   async::Task<> reconcile_always();
   async::Task<> settle(std::shared_ptr<Sandbox> sandbox);
@@ -107,7 +126,9 @@ class Sandboxes {
   [[nodiscard]] providers::Provider* provider(const std::string& name) const;
 
   Surroundings with_;
+  Capacity capacity_;
   Living living_;
+  std::map<std::string, std::unique_ptr<Pool>> pools_;
   async::TaskSet tasks_;  // last: its tasks use everything above
 };
 
@@ -127,7 +148,10 @@ class Sandbox {
   MonoTime lease_until;
   MonoTime lifetime_until;  ///< zero: none
   std::size_t uses = 0;
-  bool creating = false;  ///< this run of the daemon waits for the provider's answer
+  Reservation place;                      ///< given back when it is gone
+  std::chrono::milliseconds patience{0};  ///< how long it may wait for a place
+  std::optional<Error> failure;           ///< why it could not be made, as its callers get it
+  bool creating = false;                  ///< this run of the daemon waits for the provider's answer
   bool bringing_down = false;
 };
 

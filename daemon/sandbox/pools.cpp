@@ -1,0 +1,197 @@
+#include "daemon/sandbox/pools.hpp"
+
+#include <fmt/format.h>
+
+#include "protocol/async/timer.hpp"
+
+namespace swarm::sandbox {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Creations of one pool at the same time. The provider's own rate is the limiter's business; this only keeps a large
+// pool from taking every place at once.
+constexpr std::size_t kAtOnce = 8;
+
+// When nothing else happens, how often a pool looks whether its target has changed (demand fades by itself).
+constexpr Duration kLook = 5s;
+
+}  // namespace
+
+Pool::Pool(async::Loop& loop, PoolHost& host, std::string name, config::Pool settings, std::string provider)
+    : loop_(loop),
+      host_(host),
+      name_(std::move(name)),
+      settings_(std::move(settings)),
+      provider_(std::move(provider)),
+      breaker_(loop.clock(), {}),
+      demand_(loop.clock()),
+      look_again_(loop),
+      tasks_(loop) {}
+
+Pool::~Pool() { tasks_.cancel_all(); }
+
+void Pool::start() {
+  tasks_.spawn(keep_filled());
+  tasks_.spawn(look_after());
+}
+
+std::uint32_t Pool::target() const {
+  if (draining_) return 0;
+  const std::uint32_t wanted = demand_.target(settings_.min_ready, settings_.max_ready);
+  return loop_.clock().now() < warm_until_ ? std::max(wanted, std::min(warm_target_, settings_.max_ready)) : wanted;
+}
+
+Duration Pool::time_to_retry() const {
+  return breaker_.state() == Breaker::State::open ? std::max<Duration>(breaker_.retry_at() - loop_.clock().now(), 1ms)
+                                                  : kLook;
+}
+
+async::Task<> Pool::keep_filled() {
+  for (;;) {
+    look_again_.reset();
+    while (ready_.size() + being_made_ < target() && being_made_ < kAtOnce && breaker_.allow()) {
+      ++being_made_;
+      tasks_.spawn(make_one());
+      if (breaker_.state() == Breaker::State::half_open) break;  // one probe
+    }
+    async::Timer timer(loop_);
+    timer.start_after(time_to_retry(), [this] { look_again_.set(); });
+    co_await look_again_.wait();
+  }
+}
+
+async::Task<> Pool::make_one() {
+  const MonoTime begun = loop_.clock().now();
+  const Result<std::string> made = co_await host_.make_pooled(name_, settings_.template_name, provider_);
+  --being_made_;
+  const bool was_open = breaker_.state() != Breaker::State::closed;
+  if (made) {
+    breaker_.succeeded();
+    if (was_open) host_.decided("pool.breaker", name_, "closed: creating works again");
+    ++counters_.made;
+    demand_.created(loop_.clock().now() - begun);
+    ready_.push_back({.id = *made, .made = begun, .idle_since = loop_.clock().now()});
+  } else {
+    ++counters_.failed;
+    last_failure_ = made.error().to_string();
+    // No place or no budget says nothing about the provider; what says something is a creation that went wrong.
+    if (made.error().code == Code::resource_exhausted) {
+      breaker_.succeeded();
+      co_await async::sleep_for(loop_, 1s);
+    } else {
+      breaker_.failed();
+      if (breaker_.state() == Breaker::State::open) {
+        host_.decided("pool.breaker", name_,
+                      fmt::format("open after {} failures: {}", breaker_.failures(), last_failure_));
+      }
+    }
+  }
+  look_again_.set();
+}
+
+async::Task<std::optional<std::string>> Pool::take() {
+  demand_.claimed();
+  while (!ready_.empty()) {
+    // Out of the list before anything is awaited: nobody else gets the same one.
+    // Whoever asked may give up while it answers; then it goes back to its place.
+    struct Held {
+      Pool& pool;
+      std::optional<Ready> ready;
+      ~Held() {
+        if (ready) pool.ready_.push_front(std::move(*ready));
+      }
+    } held{.pool = *this, .ready = std::move(ready_.front())};
+    ready_.pop_front();
+    const std::string id = held.ready->id;
+    look_again_.set();
+    const bool lives = co_await host_.answers(id);
+    held.ready.reset();
+    if (lives) {
+      ++counters_.warm_claims;
+      co_return id;
+    }
+    ++counters_.found_dead;
+    host_.decided("pool.dead", name_, id + " did not answer when it was claimed");
+    tasks_.spawn(host_.discard(id, "it did not answer"));
+  }
+  ++counters_.cold_claims;
+  co_return std::nullopt;
+}
+
+void Pool::missed() {
+  demand_.claimed();
+  look_again_.set();
+}
+
+void Pool::adopt(const std::string& id, MonoTime made) {
+  ready_.push_back({.id = id, .made = made, .idle_since = loop_.clock().now()});
+}
+
+void Pool::lost(const std::string& id) {
+  const auto removed = std::erase_if(ready_, [&](const Ready& ready) { return ready.id == id; });
+  if (removed > 0) {
+    ++counters_.found_dead;
+    look_again_.set();
+  }
+}
+
+void Pool::set(config::Pool settings) {
+  settings_ = std::move(settings);
+  draining_ = false;
+  look_again_.set();
+}
+
+async::Task<std::size_t> Pool::drain() {
+  draining_ = true;
+  std::size_t ended = 0;
+  while (!ready_.empty()) {
+    const std::string id = std::move(ready_.front().id);
+    ready_.pop_front();
+    co_await host_.discard(id, "the pool is drained");
+    ++ended;
+  }
+  co_return ended;
+}
+
+void Pool::warm(std::uint32_t count) {
+  warm_target_ = count;
+  warm_until_ = loop_.clock().now() + settings_.max_idle;
+  draining_ = false;
+  look_again_.set();
+}
+
+async::Task<> Pool::look_after() {
+  for (;;) {
+    co_await async::sleep_for(loop_, settings_.health_interval);
+    const MonoTime now = loop_.clock().now();
+    std::size_t spare = ready_.size() > target() ? ready_.size() - target() : 0;
+    for (auto it = ready_.begin(); it != ready_.end();) {
+      const bool old = now - it->made >= settings_.max_age;
+      const bool idle = spare > 0 && now - it->idle_since >= settings_.max_idle;
+      if (!old && !idle) {
+        tasks_.spawn(probe(it->id));
+        ++it;
+        continue;
+      }
+      if (idle) --spare;
+      ++counters_.recycled;
+      tasks_.spawn(host_.discard(it->id, old ? "it became too old for the pool" : "the pool needs fewer"));
+      it = ready_.erase(it);
+    }
+    look_again_.set();
+  }
+}
+
+async::Task<> Pool::probe(std::string id) {
+  const bool lives = co_await host_.answers(id);
+  if (lives) co_return;
+  const auto removed = std::erase_if(ready_, [&](const Ready& ready) { return ready.id == id; });
+  if (removed == 0) co_return;  // claimed meanwhile; whoever has it finds out
+  ++counters_.found_dead;
+  host_.decided("pool.dead", name_, id + " stopped answering");
+  look_again_.set();
+  co_await host_.discard(id, "it stopped answering");
+}
+
+}  // namespace swarm::sandbox
