@@ -1,0 +1,126 @@
+#include "client/cli.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "client/commands/arguments.hpp"
+#include "client/commands/commands.hpp"
+#include "client/exit_codes.hpp"
+#include "protocol/core/nearest.hpp"
+
+namespace swarm::client {
+namespace {
+
+/// The subcommand that the words got to.
+const CLI::App& deepest(const CLI::App& root) {
+  const CLI::App* app = &root;
+  for (;;) {
+    const auto below = app->get_subcommands();
+    if (below.empty()) return *app;
+    app = below.front();
+  }
+}
+
+std::string path_of(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : path_of(*parent) + " " + app.get_name();
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* below :
+       app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); })) {
+    if (!below->get_name().empty()) names.push_back(below->get_name());
+  }
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  for (const CLI::App* group :
+       app.get_subcommands([](const CLI::App* command) { return command->get_name().empty(); })) {
+    std::ranges::move(option_names(*group), std::back_inserter(names));
+  }
+  return names;
+}
+
+/// What is wrong with words that nobody took.
+std::string about_extras(const CLI::App& app) {
+  const std::vector<std::string> extras = app.remaining();
+  const std::string word = extras.empty() ? std::string() : extras.front();
+  const std::string where = path_of(app);
+  if (word.starts_with("-") && word.size() > 1) {
+    const std::string name = word.substr(0, word.find('='));
+    return fmt::format("{} has no option '{}'{}", where, name, did_you_mean(name, option_names(app)));
+  }
+  const std::vector<std::string> commands = command_names(app);
+  if (!commands.empty() && app.get_subcommands().empty()) {
+    return fmt::format("{} has no command '{}'{}", where, word, did_you_mean(word, commands));
+  }
+  return fmt::format("{}: '{}' is one argument too many", where, word);
+}
+
+ParsedLine usage_error(const CLI::App& root, Selection selection, std::string message) {
+  const CLI::App& app = deepest(root);
+  const bool runs = path_of(app) == "swarmctl exec" || path_of(app) == "swarmctl shell";
+  ParsedLine parsed{.selection = std::move(selection), .exit = runs ? kExitOurs : kExitUsage};
+  parsed.error = fail(Code::invalid_argument,
+                      fmt::format("{}{} See '{} --help'", message, message.ends_with('?') ? "" : ".", path_of(app)))
+                     .error();
+  return parsed;
+}
+
+constexpr std::string_view kOverview = R"(swarmctl runs programs and coding agents in isolated sandboxes.
+
+First steps:
+  swarmctl doctor                      look whether this machine can do it
+  swarmctl sandbox create --name demo  make a sandbox (starts the daemon when none runs)
+  swarmctl exec demo -- uname -a       run a program in it
+  swarmctl shell demo                  work in it
+  swarmctl cp ./src demo:              copy files into it
+  swarmctl sandbox kill demo           end it
+
+All commands: swarmctl --help      One of them: swarmctl exec --help
+)";
+
+}  // namespace
+
+void build_commands(CLI::App& root, Selection& selection) {
+  add_sandbox_commands(root, selection);
+  add_exec_commands(root, selection);
+  add_daemon_commands(root, selection);
+}
+
+ParsedLine parse_line(std::vector<std::string> arguments) {
+  if (arguments.empty()) return {.exit = kExitOk, .out = std::string(kOverview)};
+  Selection selection;
+  CLI::App root("Runs programs and coding agents in isolated sandboxes.", "swarmctl");
+  root.require_subcommand(0, 1);
+  root.set_help_flag("-h,--help", "Print this, or the help of a command");
+  add_globals(root, selection.globals);
+  for (CLI::Option* option : root.get_options()) {
+    if (option->get_group().empty()) option->group("Options of every command");
+  }
+  build_commands(root, selection);
+  std::ranges::reverse(arguments);  // as CLI11 wants them
+  try {
+    root.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    return {.selection = std::move(selection), .exit = kExitOk, .out = deepest(root).help()};
+  } catch (const CLI::ExtrasError&) {
+    return usage_error(root, std::move(selection), about_extras(deepest(root)));
+  } catch (const CLI::ParseError& error) {
+    return usage_error(root, std::move(selection), error.what());
+  }
+  if (!selection.action) {
+    return {.selection = std::move(selection), .exit = kExitOk, .out = deepest(root).help()};
+  }
+  return {.selection = std::move(selection)};
+}
+
+}  // namespace swarm::client

@@ -1,0 +1,17 @@
+#pragma once
+// One function a command group, each in a file of its own; `cli.cpp` lists them. A group adds its subcommands to the
+// tree, and what the command line asks for ends up in the selection.
+
+#include "client/context.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace swarm::client {
+
+void add_daemon_commands(CLI::App& root, Selection& selection);
+void add_sandbox_commands(CLI::App& root, Selection& selection);
+void add_exec_commands(CLI::App& root, Selection& selection);
+
+}  // namespace swarm::client

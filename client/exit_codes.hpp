@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "protocol/api/exec.hpp"
+#include "protocol/core/error.hpp"
+
+namespace swarm::client {
+
+/// Exit statuses; `swarmctl help exit-codes` documents them.
+enum Exit : int {
+  kExitOk = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,
+  kExitUnavailable = 3,
+  kExitNotFound = 4,
+  kExitTimeout = 5,
+  kExitDenied = 6,
+  kExitOurs = 125,        ///< exec, shell, attach: we failed, not the program
+  kExitNotInvoked = 126,  ///< the program is there and cannot be run
+  kExitNoProgram = 127,   ///< there is no such program
+  kExitSignal = 128,      ///< and the signal's number
+};
+
+/// Of a command that failed with this.
+int exit_of(const Error& error);
+
+/// Of a command that runs a program: the program's own, or 128 and the signal. 125 when nobody knows how it ended.
+int exit_of(const api::ExecStatus& status);
+
+/// The text of `swarmctl help exit-codes`.
+std::string exit_codes_page();
+
+}  // namespace swarm::client
