@@ -151,7 +151,7 @@ TEST_CASE("a byte queue is a string that is cut at the front") {
       const std::size_t position = model.empty() ? 0 : size % model.size();
       const auto seen = queue.at(position, 1000);
       RC_ASSERT(seen.empty() == model.empty());
-      RC_ASSERT(std::memcmp(seen.data(), model.data() + position, seen.size()) == 0);
+      RC_ASSERT(std::ranges::equal(seen, bytes_of(model).subspan(position, seen.size())));
     }
   });
 }
