@@ -2,6 +2,8 @@
 // bare socket pair and over a session on a socket pair, in turns of the same run. Both ends live in this process, on
 // one loop, so one core does the work of both.
 
+#include <malloc.h>
+
 #include <cstdio>
 #include <ctime>
 
@@ -112,6 +114,32 @@ struct Bench {
   }
 };
 
+async::Task<> wait_for_bytes(transport::Stream& stream, std::size_t size) {
+  std::vector<std::byte> buffer(size);
+  const Result<std::size_t> got = co_await stream.read(buffer);
+  static_cast<void>(got);  // it is dropped while it waits
+}
+
+/// What one more idle end costs, its waiting reader included: heap bytes, not the kernel's buffers.
+template <class Make>
+double idle_bytes(async::Loop& loop, Make make) {
+  constexpr int kEnds = 200;
+  std::vector<std::unique_ptr<transport::Stream>> ends;
+  async::TaskSet readers(loop);
+  ends.reserve(kEnds);
+  const std::size_t before = mallinfo2().uordblks;
+  for (int i = 0; i < kEnds; i += 2) {
+    auto pair = must(transport::socket_pair());
+    ends.push_back(make(std::move(pair.first)));
+    ends.push_back(make(std::move(pair.second)));
+    for (std::size_t end = 1; end <= 2; ++end) readers.spawn(wait_for_bytes(*ends[ends.size() - end], 1));
+  }
+  for (int i = 0; i < 50; ++i) loop.run_until_idle();
+  const double each = static_cast<double>(mallinfo2().uordblks - before) / kEnds;
+  readers.cancel_all();
+  return each;
+}
+
 double median(std::vector<double> values) {
   std::ranges::sort(values);
   return values[values.size() / 2];
@@ -143,6 +171,14 @@ int main(int argc, char** argv) {
     bench.latency(*bench.bare_left, *bench.bare_right, theirs);
   }
   report.add_latency("session round trip, 64 bytes", ours, "bare socket pair", theirs);
+  const double idle_session = idle_bytes(bench.loop, [&bench](UniqueFd fd) {
+    auto session = std::make_unique<wire::Session>(bench.loop, bench.left->id(), wire::SessionOptions{}, bench.budget);
+    must(session->attach(std::make_unique<transport::FdStream>(bench.loop, std::move(fd)), 0));
+    return session;
+  });
+  const double idle_bare = idle_bytes(
+      bench.loop, [&bench](UniqueFd fd) { return std::make_unique<transport::FdStream>(bench.loop, std::move(fd)); });
+  report.add({"idle session", idle_session, "bytes", "bare stream", idle_bare});
   if (!json.empty()) must(report.write_json(json));
   return 0;
 }
