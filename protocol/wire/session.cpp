@@ -33,7 +33,7 @@ Session::~Session() {
   dropper_.unlink();
   link_.reset();
   if (window_ > kInitialWindow) budget_.give_back_window(window_ - kInitialWindow);
-  if (gone_) gone_();
+  if (when_gone_) when_gone_();
 }
 
 async::Task<Result<std::size_t>> Session::read(std::span<std::byte> into) {
@@ -82,6 +82,10 @@ async::Task<> Session::writable() {
     if (outbox_.size() < options_.max_unacknowledged_bytes) budget_.wait(budget_waiter_);
     co_await progress_.wait();
   }
+}
+
+async::Task<> Session::gone() {
+  while (!ended_) co_await progress_.wait();
 }
 
 void Session::shutdown_write() {

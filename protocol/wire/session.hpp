@@ -67,6 +67,8 @@ class Session final : public transport::Stream, private RecordSink {
   /// Takes what fits into the outbox and the budget, also while no stream is attached.
   Result<std::size_t> try_write(std::span<const std::byte> bytes) override;
   async::Task<> writable() override;
+  /// Completes when the session has ended; a mere break is not the end of the peer.
+  async::Task<> gone() override;
   void shutdown_write() override;
   [[nodiscard]] std::optional<transport::PeerCredentials> peer() const override;
   [[nodiscard]] std::string describe() const override;
@@ -111,7 +113,7 @@ class Session final : public transport::Stream, private RecordSink {
   async::TaskSet& tasks() { return tasks_; }
 
   /// Called at the end of the destructor. One call; a later one replaces it.
-  void on_gone(std::function<void()> call) { gone_ = std::move(call); }
+  void on_gone(std::function<void()> call) { when_gone_ = std::move(call); }
 
  private:
   struct Link;
@@ -196,7 +198,7 @@ class Session final : public transport::Stream, private RecordSink {
   async::Waiter budget_waiter_{[](void* self) { static_cast<Session*>(self)->progress_.notify_all(); }, this};
   // A stream's own tasks find out that it broke; it is dropped from the loop's top, not under their feet.
   async::Waiter dropper_{[](void* self) { static_cast<Session*>(self)->drop_link(); }, this};
-  std::function<void()> gone_;
+  std::function<void()> when_gone_;
   std::unique_ptr<Link> link_;
   async::TaskSet tasks_;
 };

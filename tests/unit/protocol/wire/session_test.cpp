@@ -315,10 +315,15 @@ TEST_CASE_METHOD(SessionFixture, "a destroyed session tells its peer, behind wha
   const MemoryPair pair = join(*left, *right);
   bool gone = false;
   left->on_gone([&gone] { gone = true; });
+  bool noticed = false;  // without reading
+  tasks.spawn(set_when(right->gone(), noticed));
+  loop.run_until_idle();
+  CHECK_FALSE(noticed);
   REQUIRE(left->try_write(std::as_bytes(std::span("bye", 3))));
   left.reset();
   loop.run_until_idle();
   CHECK(gone);
+  CHECK(noticed);
   CHECK(read(*right) == "bye");
   CHECK_THAT(read(*right), Catch::Contains("unavailable") && Catch::Contains("the peer has closed it"));
 }
