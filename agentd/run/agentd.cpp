@@ -55,6 +55,9 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
                     .users = users_,
                     .defaults = {.environment = std::move(environment), .workspace = options_.workspace}},
       service_{.clock = loop.clock(), .execs = execs_, .users = users_, .sandbox = options_.sandbox},
+      files_{.files = files::Files(loop, {.workspace = options_.workspace, .user = credentials_from(users_)})},
+      forward_(loop),
+      metrics_{.loop = loop, .setup = {}},
       router_({.name = "agentd", .version = SWARM_VERSION, .features = {}}, loop.clock()),
       budget_(loop, kSessionBytes),
       ending_(loop),
@@ -74,6 +77,9 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   service_.tunnels = [this] { return tunnels_; };
   bind_agentd(router_, service_);
   bind_exec(router_, exec_service_);
+  bind_files(router_, files_);
+  bind_forward(router_, forward_);
+  bind_metrics(router_, metrics_);
   bind_inner(router_, service_);
 }
 

@@ -8,6 +8,9 @@
 #include "agentd/exec/execs.hpp"
 #include "agentd/rpc/agentd.hpp"
 #include "agentd/rpc/exec.hpp"
+#include "agentd/rpc/files.hpp"
+#include "agentd/rpc/forward.hpp"
+#include "agentd/rpc/metrics.hpp"
 #include "agentd/run/options.hpp"
 #include "protocol/async/signals.hpp"
 #include "protocol/transport/unix.hpp"
@@ -53,6 +56,9 @@ class Agentd {
   Execs execs_;
   ExecService exec_service_;
   AgentdService service_;
+  FilesService files_;
+  Forward forward_;
+  MetricsService metrics_;
   wire::Router router_;
   wire::SessionBudget budget_;
   std::unique_ptr<transport::UnixListener> listener_;
