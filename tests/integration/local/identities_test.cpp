@@ -39,15 +39,16 @@ enum class Ranges { none, one };
 class User {
  public:
   explicit User(Ranges ranges) : name_("swarm-test-" + std::to_string(getpid()) + (ranges == Ranges::one ? "r" : "n")) {
-    REQUIRE(run({"useradd", "--no-create-home", "--home-dir", "/nonexistent", name_}) == 0);
-    // Whether useradd gives ranges is a matter of the machine's settings, so they are set here, either way.
-    (void)run({"usermod", "--del-subuids", "0-4294967294", "--del-subgids", "0-4294967294", name_});
+    // No range by useradd's own choice: it would be the one that sandboxes of a root daemon may be using just now, and
+    // then usermod and userdel refuse.
+    REQUIRE(run({"useradd", "--no-create-home", "--home-dir", "/nonexistent", "-K", "SUB_UID_COUNT=0", "-K",
+                 "SUB_GID_COUNT=0", name_}) == 0);
     if (ranges == Ranges::one)
       REQUIRE(run({"usermod", "--add-subuids", "700000-765535", "--add-subgids", "700000-765535", name_}) == 0);
   }
   User(const User&) = delete;
   User& operator=(const User&) = delete;
-  ~User() { (void)run({"userdel", name_}); }
+  ~User() { (void)run({"userdel", "--force", name_}); }
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
