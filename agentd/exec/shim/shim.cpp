@@ -29,6 +29,9 @@ namespace {
 constexpr std::int64_t kLeftoverGraceUs = 250'000;
 constexpr std::int64_t kFirstSweepPauseUs = 1'000;
 constexpr std::int64_t kMostSweepPauseUs = 100'000;
+constexpr std::int64_t kShortestSliceUs = 200'000;
+constexpr std::int64_t kLongestSliceUs = 30'000'000;
+constexpr std::int64_t kSliceSlackUs = 500'000;  // a busy machine, not a pause
 constexpr std::size_t kReadBytes = 65536;
 constexpr int kReadsARound = 16;  // so that a firehose of output does not delay a command to end it
 
@@ -121,7 +124,8 @@ void Shim::start() {
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = terminal() ? 1 : 0; fd <= 2; ++fd) dup2(nothing, fd);
   if (nothing > 2) close(nothing);
-  if (program_.request->timeout_ms >= 0) timeout_at_ = started_at_ + program_.request->timeout_ms * 1000;
+  if (program_.request->timeout_ms >= 0) timeout_left_ = program_.request->timeout_ms * 1000;
+  counted_at_ = started_at_;
   ooms_ = oom_kills();
 }
 
@@ -141,7 +145,7 @@ void Shim::wait() {
 }
 
 int Shim::wake_in_ms() const {
-  std::int64_t wake = timeout_at_;
+  std::int64_t wake = timeout_left_ < 0 ? -1 : counted_at_ + slice();
   const auto sooner = [&wake](std::int64_t at) { wake = wake < 0 ? at : std::min(wake, at); };
   if (ending_ == Ending::asked) sooner(force_at_);
   if (ending_ == Ending::forced) sooner(sweep_at_);
@@ -292,11 +296,7 @@ void Shim::end_all(std::int64_t grace_us) {
 
 void Shim::tick() {
   const std::int64_t time = now();
-  if (timeout_at_ >= 0 && time >= timeout_at_) {
-    timeout_at_ = -1;
-    if (alive_) state_.timed_out = state_.killed = 1;
-    end_all(program_.request->grace_ms * 1000);
-  }
+  if (timeout_left_ >= 0) count_timeout(time);
   if (ending_ == Ending::asked && time >= force_at_) {
     ending_ = Ending::forced;
     sweep_at_ = time;
@@ -307,6 +307,19 @@ void Shim::tick() {
     sweep_at_ = now() + sweep_pause_;
     sweep_pause_ = std::min(sweep_pause_ * 2, kMostSweepPauseUs);
   }
+}
+
+std::int64_t Shim::slice() const {
+  return std::min(timeout_left_, std::clamp(timeout_left_ / 8, kShortestSliceUs, kLongestSliceUs));
+}
+
+void Shim::count_timeout(std::int64_t time) {
+  timeout_left_ -= std::min(time - counted_at_, slice() + kSliceSlackUs);
+  counted_at_ = time;
+  if (timeout_left_ > 0 || state_.phase == Phase::gone) return;
+  timeout_left_ = -1;
+  if (alive_) state_.timed_out = state_.killed = 1;
+  end_all(program_.request->grace_ms * 1000);
 }
 
 bool Shim::drain(int& fd, RingWriter& ring) {

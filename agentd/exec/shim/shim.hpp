@@ -33,6 +33,8 @@ class Shim {
   void program_ended(int status);
   void end_all(std::int64_t grace_us);
   void tick();
+  void count_timeout(std::int64_t time);
+  [[nodiscard]] std::int64_t slice() const;
   void finish();
   bool drain(int& fd, RingWriter& ring);
   void drain_all();
@@ -60,8 +62,11 @@ class Shim {
   bool none_left_ = false;
   Ending ending_ = Ending::no;
   std::uint64_t ooms_ = 0;
-  std::int64_t started_at_ = 0;   ///< monotonic, us; like all that end in _at_
-  std::int64_t timeout_at_ = -1;  ///< below zero: none
+  std::int64_t started_at_ = 0;  ///< monotonic, us; like all that end in _at_
+  /// What is left of the timeout, below zero: none. Time is counted in slices, and one slice never counts for more than
+  /// its own length: a program that was frozen for hours with us has lost a slice, not its time.
+  std::int64_t timeout_left_ = -1;
+  std::int64_t counted_at_ = 0;
   std::int64_t force_at_ = -1;
   std::int64_t sweep_at_ = 0;
   std::int64_t sweep_pause_ = 0;

@@ -204,10 +204,7 @@ TEST_CASE_METHOD(BackgroundFixture, "background: a killed supervisor is a lost e
   auto exec = start(shell("exec sleep 1000"));
   const std::string id = exec->id();
   const pid_t program = exec->state().pid;
-  std::ifstream stat("/proc/" + std::to_string(program) + "/stat");
-  std::string skip;
-  pid_t shim = 0;
-  stat >> skip >> skip >> skip >> shim;
+  const pid_t shim = parent_of(program);
   exec.reset();
   execs.reset();
   loop.run_until_idle();

@@ -36,7 +36,7 @@ inline std::size_t open_descriptors() {
   return count;
 }
 
-/// Names of processes whose command line holds `mark`, this one left out.
+/// Processes whose command line holds `mark`, this one left out.
 inline std::vector<pid_t> processes_with(const std::string& mark) {
   std::vector<pid_t> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
@@ -47,6 +47,15 @@ inline std::vector<pid_t> processes_with(const std::string& mark) {
     if (line.find(mark) != std::string::npos) found.push_back(std::stoi(name));
   }
   return found;
+}
+
+/// The supervisor of a program, for example.
+inline pid_t parent_of(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string skip;
+  pid_t parent = 0;
+  stat >> skip >> skip >> skip >> parent;
+  return parent;
 }
 
 /// Execs on a real loop with real processes. At its end nothing may be left: no child (orphans come to us), no

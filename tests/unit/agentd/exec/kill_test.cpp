@@ -35,6 +35,23 @@ TEST_CASE_METHOD(ExecFixture, "exec: a timeout ends everything, TERM first") {
   CHECK(processes_with(seconds).empty());
 }
 
+TEST_CASE_METHOD(ExecFixture, "exec: a pause does not use up the timeout") {
+  ExecSpec spec = shell("read line; exit 8");
+  spec.timeout = 2000ms;
+  ExecStreams streams{.in = std::make_unique<MemorySource>(loop, std::deque<std::string>{}, MemorySource::End::never)};
+  auto foreground = get(execs->start_foreground(spec, std::move(streams)));
+  const pid_t shim = parent_of(foreground->exec()->state().pid);
+  // The freezer stops the supervisor and everything below it; a stop signal does the same to its clock.
+  REQUIRE(kill(shim, SIGSTOP) == 0);
+  const auto paused = std::chrono::steady_clock::now();
+  wait_until([&] { return std::chrono::steady_clock::now() - paused > 2500ms; });
+  REQUIRE(kill(shim, SIGCONT) == 0);
+  REQUIRE(foreground->exec()->signal(SIGUSR1, agentd::shim::Target::process));
+  loop.block_on(foreground->finish());
+  CHECK(foreground->exec()->state().timed_out == 0);
+  CHECK(foreground->exec()->state().signal == SIGUSR1);
+}
+
 TEST_CASE_METHOD(ExecFixture, "exec: what ignores TERM gets KILL") {
   const std::string seconds = unique_sleep();
   ExecSpec spec = shell("trap '' TERM; " + daemon_line(seconds) + "; echo up; while :; do sleep " + seconds + "; done");
@@ -81,10 +98,7 @@ TEST_CASE_METHOD(ExecFixture, "exec: when agentd dies a foreground exec ends") {
 TEST_CASE_METHOD(ExecFixture, "exec: a killed supervisor takes its program along") {
   auto foreground = get(execs->start_foreground(shell("exec sleep 1000"), {}));
   const pid_t program = foreground->exec()->state().pid;
-  std::ifstream stat("/proc/" + std::to_string(program) + "/stat");
-  std::string skip;
-  pid_t shim = 0;
-  stat >> skip >> skip >> skip >> shim;
+  const pid_t shim = parent_of(program);
   REQUIRE(kill(shim, SIGKILL) == 0);
   loop.block_on(foreground->finish());
   CHECK(foreground->exec()->lost());
