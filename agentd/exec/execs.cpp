@@ -34,7 +34,7 @@ async::Task<Result<void>> Execs::launch(std::shared_ptr<Exec> exec, const ExecSp
   fds.emplace_back(shim::kControlFd, theirs.get());
   fds.emplace_back(shim::kRequestFd, request->get());
   Result<std::unique_ptr<async::Process>> process =
-      async::Process::spawn(loop_, {.argv = {options_.shim}, .fds = std::move(fds), .new_session = true});
+      async::Process::spawn(loop_, {.argv = {options_.shim}, .fds = std::move(fds)});
   if (!process) co_return fail(process.error());
   (*process)->detach();  // it is ended by its socket, never by a kill that would leave its program behind
   theirs.reset();

@@ -25,8 +25,9 @@ struct Failure {
   int error = 0;
 };
 
-/// Starts the program on descriptors 0-2, in a session of its own, and waits until it has really begun (or could not:
-/// `failure`). Every other descriptor must be CLOEXEC. All signals must be blocked.
+/// Starts the program on descriptors 0-2, in a process group of its own (a session where there is a terminal), and
+/// waits until it has really begun (or could not: `failure`). Every other descriptor must be CLOEXEC. All signals must
+/// be blocked.
 pid_t launch(const Program& program, Failure& failure);
 
 }  // namespace swarm::agentd::shim
