@@ -105,6 +105,19 @@ struct History {
     return out;
   }
 
+  static int number(const std::string& id) { return std::stoi(id.substr(4)); }
+
+  /// Somebody who asked before, for something that meets it, still stands in line.
+  bool overtook(const std::string& id) const {
+    const Wish& wish = wishes.at(id);
+    for (const auto& [other, lease] : locks.leases()) {
+      if (other != id && inside(wish, wishes.at(other))) return false;
+    }
+    return std::ranges::any_of(locks.waiters(), [&](const Waiter& w) {
+      return number(w.request.id) < number(id) && meet(wish, wishes.at(w.request.id));
+    });
+  }
+
   void settle() {
     for (const LockChange& change : locks.take_changes()) {
       if (change.lease) {
@@ -117,7 +130,10 @@ struct History {
       if (notice.kind == LockNotice::Kind::granted) {
         RC_ASSERT(notice.lease.fence > highest);
         highest = notice.lease.fence;
-        if (notice.waited) RC_ASSERT(in_line.erase(notice.lease.id) == 1U);
+        if (notice.waited) {
+          RC_ASSERT(in_line.erase(notice.lease.id) == 1U);
+          RC_ASSERT_FALSE(overtook(notice.lease.id));
+        }
       } else if (notice.kind == LockNotice::Kind::dropped) {
         RC_ASSERT(in_line.erase(notice.waiter.request.id) == 1U);
       }
