@@ -106,9 +106,7 @@ Result<api::FilesListReply> list(const std::string& path, const api::FilesListRe
       return fail(Code::invalid_argument, "the cursor is none that a listing gave; leave it out to begin anew");
     after = split(*decoded);
   }
-  std::string base = path;
-  while (base.size() > 1 && base.ends_with('/')) base.pop_back();
-  if (base == "/") base.clear();
+  const std::string base = as_directory(path);
   Page page(request, std::move(stop));
   const Result<void> added = page.add(std::move(directory), base, after, request.depth);
   if (!added) return fail(added.error(), shown(path));

@@ -32,7 +32,26 @@ Result<std::string> absolute(const std::string& path, const std::string& workspa
   if (path.empty()) return fail(Code::invalid_argument, "the path is empty");
   if (path.contains('\0'))
     return fail(Code::invalid_argument, fmt::format("the path '{}' has a NUL byte", shown(path)));
-  return path.starts_with('/') ? path : workspace + "/" + path;
+  std::string_view rest = path;
+  std::string out = path.starts_with('/') ? std::string() : without_trailing_slashes(workspace);
+  if (out == "/") out.clear();
+  while (!rest.empty()) {
+    const std::size_t slash = rest.find('/');
+    const std::string_view name = rest.substr(0, slash);
+    rest.remove_prefix(slash == std::string_view::npos ? rest.size() : slash + 1);
+    // A "." at the end stays: what may not be named so is refused later.
+    if (name.empty() || (name == "." && !rest.empty())) continue;
+    out += '/';
+    out += name;
+  }
+  if (out.empty() || path.ends_with('/')) out += '/';
+  return out;
+}
+
+std::string as_directory(std::string path) {
+  path = without_trailing_slashes(std::move(path));
+  if (path.ends_with("/.")) path.resize(path.size() - 2);
+  return path == "/" ? "" : path;
 }
 
 Result<Place> locate(const std::string& path, LastLink last) {

@@ -9,8 +9,13 @@
 
 namespace swarm::agentd::files {
 
-/// `path` as an absolute one; a relative one begins at `workspace`. `invalid_argument` for an empty path or a NUL byte.
+/// `path` as an absolute one, without double slashes and "." on the way; a relative one begins at `workspace`.
+/// `invalid_argument` for an empty path or a NUL byte.
 Result<std::string> absolute(const std::string& path, const std::string& workspace);
+
+/// `path` (absolute) as what stands before "/name" in paths below it: without "/." and slashes at its end; empty for
+/// "/".
+std::string as_directory(std::string path);
 
 /// A name in an open directory.
 struct Place {

@@ -58,7 +58,7 @@ Result<std::unique_ptr<WatchTree>> WatchTree::open(const std::string& path, bool
   if (::fstat(root.get(), &info) != 0) return fail_errno("stat", shown(path));
   tree->root_id_ = {info.st_dev, info.st_ino};
   root.reset();
-  while (tree->root_path_.ends_with('/')) tree->root_path_.pop_back();
+  tree->root_path_ = as_directory(std::move(tree->root_path_));
   const Result<Node*> top = tree->add(nullptr, "");
   if (!top) return fail(top.error(), shown(path));
   tree->root_ = *top;
