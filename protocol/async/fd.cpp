@@ -102,8 +102,12 @@ Task<Result<std::size_t>> Fd::read(std::span<std::byte> into) {
     co_return static_cast<std::size_t>(got.size);
   }
   if (over_share()) co_await loop_.yield();
+  // After a read that did not fill its buffer there is most likely nothing more: ask the kernel for readiness, which is
+  // level-triggered, rather than for an EAGAIN first.
+  if (std::exchange(drained_, false)) co_await watcher_.readable();
   for (;;) {
     const ssize_t size = ::read(fd_.get(), into.data(), into.size());
+    drained_ = size > 0 && static_cast<std::size_t>(size) < into.size();
     if (size >= 0) co_return static_cast<std::size_t>(size);
     if (errno == EIO) co_return std::size_t{0};  // the terminal's last slave is closed
     if (errno == EINTR) continue;

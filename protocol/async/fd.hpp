@@ -91,7 +91,8 @@ class Fd {
 
   Loop& loop_;
   UniqueFd fd_;
-  FdWatcher watcher_;  // after fd_: it must go first
+  FdWatcher watcher_;     // after fd_: it must go first
+  bool drained_ = false;  // the last read took all that was there
   std::uint64_t share_round_ = 0;
   int share_used_ = 0;
 };
