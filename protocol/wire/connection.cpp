@@ -8,7 +8,12 @@
 
 namespace swarm::wire {
 
-PendingCall::PendingCall(Connection::State& owner, async::Loop& loop) : state(owner), msgid(0), done(loop) {
+PendingCall::PendingCall(Connection::State& owner, std::string name, Value arguments)
+    : state(owner), method(std::move(name)), params(std::move(arguments)), done(owner.loop) {
+  if (state.reason) {
+    settle(fail(state.gone()));
+    return;
+  }
   do msgid = state.next_msgid++;
   while (state.calls.contains(msgid));
   state.calls.emplace(msgid, this);
@@ -94,24 +99,32 @@ Result<void> Connection::State::check_size(std::size_t before, std::string_view 
                           size, limits.max_frame_bytes));
 }
 
-async::Task<Result<Value>> Connection::State::call(std::shared_ptr<State> self, std::string method, Value params) {
+void Connection::State::send(PendingCall& call) {
+  const std::size_t before = output.buffer().size();
+  append_request(output.buffer(), call.msgid, call.method, call.params);
+  call.params = Value();
+  const Result<void> fits = check_size(before, "the request");
+  if (!fits) {
+    calls.erase(call.msgid);
+    call.settle(fail(fits.error(), call.method));
+    return;
+  }
+  call.sent = true;
+  output.flush_soon();
+}
+
+async::Task<Result<Value>> Connection::State::answer_to(std::shared_ptr<State> self,
+                                                        std::unique_ptr<PendingCall> call) {
   State& state = *self;
-  if (state.reason) co_return fail(state.gone());
-  PendingCall call(state, state.loop);
-  while (!call.result && state.output.size() >= state.limits.max_output_bytes) {
-    co_await state.output.progress().wait();
+  while (!call->sent && !call->result) {
+    if (state.output.size() < state.limits.max_output_bytes) {
+      state.send(*call);
+    } else {
+      co_await state.output.progress().wait();
+    }
   }
-  if (!call.result) {
-    const std::size_t before = state.output.buffer().size();
-    append_request(state.output.buffer(), call.msgid, method, params);
-    params = Value();
-    const Result<void> fits = state.check_size(before, "the request");
-    if (!fits) co_return fail(fits.error(), method);
-    call.sent = true;
-    state.output.flush_soon();
-    co_await call.done.wait();
-  }
-  co_return std::move(*call.result);
+  if (!call->result) co_await call->done.wait();
+  co_return std::move(*call->result);
 }
 
 Connection::Connection(async::Loop& loop, std::unique_ptr<transport::Stream> stream, Side side, const Limits& limits,
@@ -128,7 +141,11 @@ Connection::~Connection() {
 async::Task<Error> Connection::run() { return State::run(state_); }
 
 async::Task<Result<Value>> Connection::call(std::string method, Value params) {
-  return State::call(state_, std::move(method), std::move(params));
+  State& state = *state_;
+  auto call = std::make_unique<PendingCall>(state, std::move(method), std::move(params));
+  // Now rather than when the task is awaited: the bytes of its streams must come behind it.
+  if (!call->result && state.output.size() < state.limits.max_output_bytes) state.send(*call);
+  return State::answer_to(state_, std::move(call));
 }
 
 Result<void> Connection::notify(std::string_view method, const Value& params) {

@@ -78,8 +78,9 @@ class Connection {
   /// Run it exactly once; the connection may be destroyed while it runs, which ends it.
   async::Task<Error> run();
 
-  /// Calls the peer. Errors of the peer come back with their code; `unavailable` when the connection ends first;
-  /// `resource_exhausted` when the request is larger than one message may be. Waits while more than
+  /// Calls the peer. The request is sent at once, not only when the task is awaited, so that bytes of a stream that it
+  /// names come behind it. Errors of the peer come back with their code; `unavailable` when the connection ends first;
+  /// `resource_exhausted` when the request is larger than one message may be. Waits with sending while more than
   /// `Limits::max_output_bytes` wait for the peer. Dropping the task sends `rpc.cancel`.
   async::Task<Result<Value>> call(std::string method, Value params);
 

@@ -9,9 +9,9 @@
 
 namespace swarm::wire {
 
-/// A call that waits for its answer; lives in the frame of the coroutine that waits.
+/// A call that waits for its answer; owned by the coroutine that waits.
 struct PendingCall {
-  PendingCall(Connection::State& owner, async::Loop& loop);
+  PendingCall(Connection::State& owner, std::string name, Value arguments);
   PendingCall(const PendingCall&) = delete;
   PendingCall& operator=(const PendingCall&) = delete;
   /// Dropped without an answer: tells the peer.
@@ -20,7 +20,9 @@ struct PendingCall {
   void settle(Result<Value> with);
 
   Connection::State& state;
-  std::uint32_t msgid;
+  std::uint32_t msgid = 0;
+  std::string method;
+  Value params;  // until it is sent
   bool sent = false;
   std::optional<Result<Value>> result;
   async::Event done;
@@ -75,7 +77,8 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   void request_over();
 
   // Our messages (connection.cpp)
-  static async::Task<Result<Value>> call(std::shared_ptr<State> self, std::string method, Value params);
+  void send(PendingCall& call);
+  static async::Task<Result<Value>> answer_to(std::shared_ptr<State> self, std::unique_ptr<PendingCall> call);
   /// Takes back what was appended since the output had `before` bytes if it is more than one message may have.
   Result<void> check_size(std::size_t before, std::string_view what);
 

@@ -96,34 +96,32 @@ class Builder : public msgpack::null_visitor {
   [[nodiscard]] Value take() { return std::move(value_); }
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
-  bool visit_nil() { return put(Value()); }
-  bool visit_boolean(bool v) { return put(Value(v)); }
-  bool visit_positive_integer(std::uint64_t v) { return put(Value(v)); }
-  bool visit_negative_integer(std::int64_t v) { return put(Value(v)); }
-  bool visit_float32(float v) { return put(Value(static_cast<double>(v))); }
-  bool visit_float64(double v) { return put(Value(v)); }
-  bool visit_bin(const char* v, std::uint32_t size) { return put(Value(Bytes{std::string(v, size)})); }
+  bool visit_nil() { return put(nullptr); }
+  bool visit_boolean(bool v) { return put(v); }
+  bool visit_positive_integer(std::uint64_t v) { return put(v); }
+  bool visit_negative_integer(std::int64_t v) { return put(v); }
+  bool visit_float32(float v) { return put(static_cast<double>(v)); }
+  bool visit_float64(double v) { return put(v); }
+  bool visit_bin(const char* v, std::uint32_t size) { return put(Bytes{std::string(v, size)}); }
   bool visit_ext(const char* v, std::uint32_t size) {
-    return put(Value(Ext{.type = static_cast<std::int8_t>(*v), .data = std::string(v + 1, size - 1)}));
+    return put(Ext{.type = static_cast<std::int8_t>(*v), .data = std::string(v + 1, size - 1)});
   }
   bool visit_str(const char* v, std::uint32_t size) {
     const std::string_view text(v, size);
     if (!is_utf8(text)) return refuse("a string that is not UTF-8 (send bytes as bin)");
-    if (in_key_) {
-      open_.back()->as_map()->emplace_back(std::string(text), Value());
-      return true;
-    }
-    return put(Value(std::string(text)));
+    if (!in_key_) return put(text);
+    key_ = text;
+    return true;
   }
   bool start_array(std::uint32_t count) {
     Value::Array array;
     array.reserve(count);
-    return open(Value(std::move(array)));
+    return open(std::move(array));
   }
   bool start_map(std::uint32_t count) {
     Value::Map map;
     map.reserve(count);
-    return open(Value(std::move(map)));
+    return open(std::move(map));
   }
   bool end_array() { return close(); }
   bool end_map() { return close(); }
@@ -137,26 +135,28 @@ class Builder : public msgpack::null_visitor {
   }
 
  private:
-  Value* place(Value&& value) {
+  /// Makes the Value where it stays.
+  template <class T>
+  Value* place(T&& content) {
     if (open_.empty()) {
-      value_ = std::move(value);
+      value_ = Value(std::forward<T>(content));
       return &value_;
     }
-    if (Value::Array* array = open_.back()->as_array()) return &array->emplace_back(std::move(value));
-    Value& member = open_.back()->as_map()->back().second;
-    member = std::move(value);
-    return &member;
+    if (Value::Array* array = open_.back()->as_array()) return &array->emplace_back(std::forward<T>(content));
+    return &open_.back()->as_map()->emplace_back(key_, std::forward<T>(content)).second;
   }
 
-  bool put(Value&& value) {
-    if (in_key_) return refuse(fmt::format("a map key that is {}; keys must be strings", value.kind_name()));
-    place(std::move(value));
+  template <class T>
+  bool put(T&& content) {
+    if (in_key_) return refuse_key(Value(std::forward<T>(content)).kind_name());
+    place(std::forward<T>(content));
     return true;
   }
 
-  bool open(Value&& value) {
-    if (in_key_) return put(std::move(value));
-    open_.push_back(place(std::move(value)));
+  template <class T>
+  bool open(T&& container) {
+    if (in_key_) return refuse_key(Value(std::forward<T>(container)).kind_name());
+    open_.push_back(place(std::forward<T>(container)));
     return true;
   }
 
@@ -165,15 +165,21 @@ class Builder : public msgpack::null_visitor {
     return true;
   }
 
+  bool refuse_key(std::string_view kind) {
+    return refuse(fmt::format("a map key that is {}; keys must be strings", kind));
+  }
+
   bool refuse(std::string_view what) {
     std::string where(root_);
     for (std::size_t i = 0; i < open_.size(); ++i) {
       const bool last = i + 1 == open_.size();
+      // The innermost container does not hold the refused value yet.
       if (const Value::Array* array = open_[i]->as_array()) {
-        // The innermost array does not hold the refused element yet.
         where += fmt::format("[{}]", array->size() - (last ? 0 : 1));
-      } else if (!last || !in_key_) {
+      } else if (!last) {
         where += fmt::format(".{}", shown(open_[i]->as_map()->back().first));
+      } else if (!in_key_) {
+        where += fmt::format(".{}", shown(key_));
       }
     }
     problem_ = fmt::format("{}: {}", where, what);
@@ -183,6 +189,7 @@ class Builder : public msgpack::null_visitor {
   std::string_view root_;
   Value value_;
   std::vector<Value*> open_;
+  std::string_view key_;  // of the value that comes next
   bool in_key_ = false;
   std::string problem_;
 };

@@ -85,6 +85,17 @@ TEST_CASE_METHOD(WirePairFixture, "dropping a call cancels it at the peer") {
   CHECK(call("echo", 1));  // the late answer disturbs nothing
 }
 
+TEST_CASE_METHOD(WirePairFixture, "a call is sent before it is awaited, and cancelled when it never is") {
+  async::Task<Result<Value>> kept = client.connection.call("never", 1);
+  REQUIRE(until([this] { return server.handler.waiting == 1; }));
+  kept.reset();
+  REQUIRE(until([this] { return server.handler.waiting == 0; }));
+  const async::Task<Result<Value>> dropped = client.connection.call("never", 2);
+  client.connection.close({.code = Code::cancelled, .message = "enough"});
+  REQUIRE(until([this] { return client.ended && server.ended; }));
+  CHECK(server.handler.requests == 2);
+}
+
 TEST_CASE_METHOD(WirePairFixture, "notifications arrive in order and are not answered") {
   for (int i = 0; i < 100; ++i) REQUIRE(client.connection.notify("tick", i));
   REQUIRE(until([this] { return server.handler.notifications.size() == 100; }));
