@@ -53,8 +53,11 @@ Bytes that do not fit into one message travel as streams. The caller of a method
 connection while open; odd for the side that dialled the connection, even for the side that accepted it) and passes them as
 parameters, such as `stdin: 1, stdout: 3`. Then either side sends `stream.data [{stream, data}]` until its
 `stream.end [{stream, error?}]`. Each side may send {window} bytes on a fresh stream, and more when the other side gives
-credit with `stream.credit [{stream, bytes}]`; sending more than that closes the connection. A call that is refused opens no
-stream.
+credit with `stream.credit [{stream, bytes}]`; sending more than that breaks the stream. Bytes may follow right behind the
+request, before its answer; they are kept until the method opens the stream. `stream.end` without `error` ends one
+direction; with one it ends the stream, and a side that was still sending answers with its own `stream.end`. An id is free
+again when both sides have sent theirs. A call that is refused opens no stream: bytes sent for it are answered with
+`stream.end` and `cancelled`.
 )";
 
 // Text inside a table cell: `|` would end it, `<` begin a tag (except in code, where it is shown as it is).

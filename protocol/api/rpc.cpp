@@ -24,7 +24,7 @@ std::span<const MethodInfo* const> rpc_methods() {
 }
 
 std::span<const NotificationInfo* const> rpc_notifications() {
-  static constexpr std::array<const NotificationInfo*, 1> kAll = {&kRpcCancel};
+  static constexpr std::array<const NotificationInfo*, 2> kAll = {&kRpcCancel, &kRpcError};
   return kAll;
 }
 

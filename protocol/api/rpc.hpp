@@ -170,6 +170,10 @@ inline constexpr Notification<RpcCancel> kRpcCancel{{
            "stands. An unknown id is ignored, since the answer may be on its way.",
     .parameters = Parameters::positional,
 }};
+inline constexpr Notification<ErrorInfo> kRpcError{{
+    .name = "rpc.error",
+    .doc = "Why the sender is about to close the connection: a message broke the protocol and could not be answered.",
+}};
 
 /// Methods, `rpc.discover` included.
 std::span<const MethodInfo* const> rpc_methods();

@@ -53,7 +53,7 @@ struct StreamEnd {
 
 inline constexpr Notification<StreamData> kStreamData{{
     .name = "stream.data",
-    .doc = "The next bytes of a stream. Sending more than the credit closes the connection.",
+    .doc = "The next bytes of a stream. Sending more than the credit breaks the stream.",
 }};
 inline constexpr Notification<StreamCredit> kStreamCredit{{
     .name = "stream.credit",
@@ -61,7 +61,8 @@ inline constexpr Notification<StreamCredit> kStreamCredit{{
 }};
 inline constexpr Notification<StreamEnd> kStreamEnd{{
     .name = "stream.end",
-    .doc = "The sender has no more bytes; with `error`, the stream broke. The other direction stays open without one.",
+    .doc = "The sender has no more bytes. Without `error` the other direction stays open; with one the whole stream is "
+           "over, and a receiver that was still sending answers with its own `stream.end`.",
 }};
 
 std::span<const NotificationInfo* const> stream_notifications();
