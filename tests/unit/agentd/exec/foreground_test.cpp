@@ -209,7 +209,9 @@ TEST_CASE_METHOD(ExecFixture, "exec: 1 GiB through cat in flat memory", "[.bulk]
     if (word == "VmHWM:") status >> peak_kb;
   }
   WARN("1 GiB through cat: " << took.count() << " s, peak " << peak_kb << " kB");
-  CHECK(peak_kb < 200'000);
+#if !__has_feature(address_sanitizer)  // which keeps freed memory for a while
+  CHECK(peak_kb < 64'000);
+#endif
 }
 
 TEST_CASE_METHOD(ExecFixture, "exec: 1,000 in a row leave nothing behind") {
