@@ -40,10 +40,11 @@ async::Task<> produce(async::Loop& loop, std::shared_ptr<Producer> producer, Aro
   }
 }
 
-/// What has come and waits for the worker.
+/// What has come and waits for the worker, as it came: no byte is copied once more.
 struct Inbox {
   explicit Inbox(async::Loop& loop) : changed(loop) {}
-  std::string bytes;
+  std::vector<std::string> chunks;
+  std::size_t bytes = 0;
   bool ended = false;
   std::optional<Error> error;
   async::Condition changed;
@@ -52,26 +53,32 @@ struct Inbox {
 async::Task<> collect(wire::ByteSource& source, Inbox& inbox) {
   for (;;) {
     // Asking for more gives the sender credit, so what has come must have room first.
-    while (inbox.bytes.size() >= kPiece) co_await inbox.changed.wait();
+    while (inbox.bytes >= kPiece) co_await inbox.changed.wait();
     Result<std::optional<std::string>> chunk = co_await source.read();
     if (!chunk) inbox.error = chunk.error();
     inbox.ended = !chunk || !*chunk;
     if (!inbox.ended) {
-      if (inbox.bytes.empty()) {
-        inbox.bytes = std::move(**chunk);
-      } else {
-        inbox.bytes += **chunk;
-      }
+      inbox.bytes += (*chunk)->size();
+      inbox.chunks.push_back(std::move(**chunk));
     }
     inbox.changed.notify_all();
     if (inbox.ended) co_return;
   }
 }
 
+Result<void> take_all(Consumer& consumer, const std::vector<std::string>& chunks) {
+  if (chunks.empty()) return consumer.finish();
+  for (const std::string& chunk : chunks) {
+    const Result<void> taken = consumer.take(chunk);
+    if (!taken) return taken;
+  }
+  return {};
+}
+
 async::Task<Result<void>> take(async::Loop& loop, std::shared_ptr<Consumer> consumer, Around around,
-                               std::string bytes) {
-  auto job = [consumer, around, bytes = std::move(bytes)] {
-    return run(around, [&] { return bytes.empty() ? consumer->finish() : consumer->take(bytes); });
+                               std::vector<std::string> chunks) {
+  auto job = [consumer, around, chunks = std::move(chunks)] {
+    return run(around, [&] { return take_all(*consumer, chunks); });
   };
   co_return co_await async::run_blocking(loop, std::move(job));
 }
@@ -112,13 +119,13 @@ async::Task<Result<std::uint64_t>> pump_in(async::Loop& loop, std::shared_ptr<Co
   async::TaskSet tasks(loop);
   tasks.spawn(collect(source, inbox));
   for (;;) {
-    while (inbox.bytes.empty() && !inbox.ended) co_await inbox.changed.wait();
+    while (inbox.chunks.empty() && !inbox.ended) co_await inbox.changed.wait();
     if (inbox.error) co_return fail(*inbox.error);
-    std::string bytes = std::exchange(inbox.bytes, {});
+    std::vector<std::string> chunks = std::exchange(inbox.chunks, {});
+    total += std::exchange(inbox.bytes, 0);
     inbox.changed.notify_all();
-    const bool last = bytes.empty();
-    total += bytes.size();
-    const Result<void> taken = co_await take(loop, consumer, around, std::move(bytes));
+    const bool last = chunks.empty();
+    const Result<void> taken = co_await take(loop, consumer, around, std::move(chunks));
     if (!taken) co_return fail(taken.error());
     if (last) co_return total;
   }

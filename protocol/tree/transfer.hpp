@@ -12,7 +12,7 @@
 namespace swarm::tree {
 
 /// Bytes that one thread-pool job handles: enough to hide the way there and back, little enough to stay in the cache.
-inline constexpr std::size_t kPiece = std::size_t{256} << 10U;
+inline constexpr std::size_t kPiece = std::size_t{512} << 10U;
 
 /// Makes bytes, in blocking pieces.
 class Producer {
