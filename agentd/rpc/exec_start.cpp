@@ -83,12 +83,7 @@ async::Task<Result<api::ExecStartReply>> start_in_background(ExecService& servic
   if (opened->in) tasks.spawn(carry_input(service.execs, *exec, std::move(opened->in)));
   if (opened->out) tasks.spawn(carry_output(service.execs, *exec, Output::out, std::move(opened->out)));
   if (opened->err) tasks.spawn(carry_output(service.execs, *exec, Output::err, std::move(opened->err)));
-  api::ExecStartReply reply = reply_for(**exec);
-  if (request.wait) {
-    co_await (*exec)->wait_ended();
-    reply.status = exec_status(**exec);
-  }
-  co_return reply;
+  co_return reply_for(**exec);  // whoever wants its end calls exec.wait
 }
 
 async::Task<Result<api::ExecStartReply>> start_in_foreground(ExecService& service, wire::Connection& connection,

@@ -22,4 +22,10 @@ Result<void> connect_streams(const api::TypeInfo& type, void* request, Relay& re
   return {};
 }
 
+async::Task<> keep(sandbox::Sandboxes::Use use, std::unique_ptr<Relay> relay) {
+  const sandbox::Sandboxes::Use in_use = std::move(use);
+  const std::unique_ptr<Relay> kept = std::move(relay);  // declared after: its streams go before the connection
+  co_await kept->all_done();
+}
+
 }  // namespace swarm::rpc::detail

@@ -38,4 +38,9 @@ Result<std::uint32_t> Relay::to_caller(std::uint32_t id) {
   return inner;
 }
 
+async::Task<> Relay::all_done() {
+  co_await outputs_.join();
+  co_await inputs_.join();
+}
+
 }  // namespace swarm::rpc

@@ -23,6 +23,10 @@ class Relay {
 
   /// Completes when everything that the sandbox sends has been passed on.
   async::Task<> outputs_done() { return outputs_.join(); }
+  /// Completes when every stream has ended.
+  async::Task<> all_done();
+  /// No stream is open.
+  [[nodiscard]] bool idle() const { return inputs_.size() + outputs_.size() == 0; }
 
  private:
   wire::Connection& client_;

@@ -1,0 +1,93 @@
+"""The daemon is killed; what it was trusted with goes on."""
+
+import os
+
+from conftest import RpcError, wait_until
+
+import pytest
+
+
+def test_a_killed_daemon_takes_its_sandboxes_up_again(daemon):
+    rpc = daemon.rpc()
+    sandbox = rpc.call("sandbox.create", {"name": "survivor"})["id"]
+    ticks = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done"
+    started = rpc.call("exec.start", {"sandbox": sandbox, "command": ticks, "background": True})
+    rpc.close()
+
+    def printed():
+        connection = daemon.rpc()
+        try:
+            for info in connection.call("exec.list", {"sandbox": sandbox})["execs"]:
+                if info["status"]["exec"] == started["exec"] and info["status"]["state"] == "running":
+                    return info["stdout_end"]
+            return 0
+        finally:
+            connection.close()
+
+    before = wait_until(printed, what="output")
+    for _ in range(3):
+        daemon.kill()
+        daemon.start()
+        before = wait_until(lambda: printed() > before and printed(), what="output that goes on")
+    rpc = daemon.rpc()
+    info = rpc.call("sandbox.info", {"sandbox": "survivor"})
+    assert info["state"] == "claimed"
+    assert rpc.call("sandbox.kill", {"sandbox": sandbox})["state"] == "gone"
+    assert daemon.sandbox_directories() == []
+
+
+def test_a_call_in_flight_fails_with_a_clear_error(daemon):
+    rpc = daemon.rpc()
+    sandbox = rpc.call("sandbox.create")["id"]
+    waiting = rpc.request("exec.start", {"sandbox": sandbox, "argv": ["sleep", "100"]})
+    other = daemon.rpc()
+    wait_until(lambda: other.call("exec.list", {"sandbox": sandbox})["execs"], what="the program")
+    daemon.kill()
+    with pytest.raises((EOFError, ConnectionError)):
+        rpc.wait(waiting)
+    daemon.start()
+    rpc = daemon.rpc()
+    # The foreground program ended with its caller; the sandbox did not.
+    wait_until(lambda: not any(e["status"]["state"] == "running"
+                               for e in rpc.call("exec.list", {"sandbox": sandbox})["execs"]), what="its end")
+    assert rpc.call("exec.start", {"sandbox": sandbox, "argv": ["true"]})["status"]["exit_code"] == 0
+
+
+def test_the_same_key_gives_the_same_sandbox_after_a_crash(daemon):
+    rpc = daemon.rpc()
+    first = rpc.call("sandbox.create", {"idempotency_key": "k1"})["id"]
+    daemon.kill()
+    daemon.start()
+    rpc = daemon.rpc()
+    assert rpc.call("sandbox.create", {"idempotency_key": "k1"})["id"] == first
+    with pytest.raises(RpcError, match="invalid_argument"):
+        rpc.call("sandbox.create", {"idempotency_key": "k1", "name": "other"})
+    assert len(rpc.call("sandbox.list")["sandboxes"]) == 1
+
+
+def test_a_lease_ends_a_sandbox_although_the_daemon_is_dead(daemon):
+    rpc = daemon.rpc()
+    sandbox = rpc.call("sandbox.create", {"lease_ms": 1000})
+    pid = None
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as f:
+                    if sandbox["id"].encode() in f.read():
+                        pid = int(entry)
+            except OSError:
+                pass
+    assert pid
+    rpc.close()
+    # With a living daemon the lease acts at once; agentd's own timer has a minute of grace on top.
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), timeout=30, what="the end of its lease")
+
+
+def test_one_daemon_a_socket(daemon):
+    import subprocess
+
+    from conftest import BUILD
+    second = subprocess.run([BUILD / "bin/swarmd"], env=daemon.env, capture_output=True, text=True, timeout=30)
+    assert second.returncode != 0
+    assert str(daemon.process.pid) in second.stderr
+    assert daemon.answers()
