@@ -103,6 +103,9 @@ Result<void> Agentd::open() {
       loop_, [this] { return accept_tunnel(); },
       wire::AcceptorOptions{
           .identity = {.secret = std::move(*secret), .sandbox_id = options_.sandbox, .version = kVersion},
+          // One daemon owns this sandbox. A new run of it means that the old one is dead, and with it whoever waits for
+          // its calls: programs in the foreground end now and not when the old session's time is up.
+          .max_sessions = 1,
           .refused = [](const Error& why) { say("a tunnel was refused: " + why.to_string()); }},
       random_, budget_);
   // Where agentd was before: nobody else listens there, since the directory is ours alone.
