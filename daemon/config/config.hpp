@@ -136,6 +136,36 @@ struct Secret {
   std::vector<std::string> hosts;
 };
 
+/// [price.NAME]: what something costs from a time on. Amounts are USD as decimal strings; empty costs nothing.
+struct Price {
+  std::string applies_to;
+  std::string valid_from;  ///< UTC; empty: always
+  std::string vcpu_second;
+  std::string gib_second;
+  std::string sandbox_second;
+  std::string input_million;
+  std::string output_million;
+  std::string cache_read_million;
+  std::string cache_write_million;
+  std::string call;
+  bool bills_paused = false;
+};
+
+/// [rate.NAME]: how fast something may be done.
+struct RateLimit {
+  std::string key;
+  std::optional<Rate> rate;
+  std::uint32_t burst = 1;
+  Duration guard{0};
+  std::uint32_t queue = 1000;
+};
+
+/// [costs]
+struct Costs {
+  Duration tick = std::chrono::seconds(1);
+  std::string label = "cost";
+};
+
 /// The whole configuration. A default-constructed one is what runs without a file.
 struct Config {
   Daemon daemon;
@@ -147,6 +177,9 @@ struct Config {
   std::map<std::string, Template> templates;
   std::map<std::string, Pool> pools;
   std::map<std::string, Secret> secrets;
+  Costs costs;
+  std::map<std::string, Price> prices;
+  std::map<std::string, RateLimit> rates;
 };
 
 }  // namespace swarm::config

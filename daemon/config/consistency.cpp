@@ -26,6 +26,12 @@ class Check {
     for (const auto& [name, value] : config_.templates) check_template(name, value);
     for (const auto& [name, value] : config_.pools) check_pool(name, value);
     for (const auto& [name, value] : config_.secrets) check_secret(name, value);
+    for (const auto& [name, value] : config_.prices) {
+      if (value.applies_to.empty()) add("price." + name + ".applies_to", "says what it is the price of; it is not set");
+    }
+    for (const auto& [name, value] : config_.rates) {
+      if (value.key.empty()) add("rate." + name + ".key", "says what is limited; it is not set");
+    }
     return std::move(found_);
   }
 
