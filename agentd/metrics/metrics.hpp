@@ -20,7 +20,7 @@ struct MetricsSetup {
   std::vector<std::string> disks = {"/workspace", "/tmp", "/dev/shm", "/home"};
 };
 
-/// Reads all figures; one pass over /proc, so about 20 us a process. Blocks: for the thread pool.
+/// Reads all figures in one pass over /proc: two small files and a stat a process. Blocks: for the thread pool.
 ///
 /// CPU time is that of living processes and of the children that they have waited for; it falls back only where
 /// somebody ignores SIGCHLD. Memory without a cgroup is what is not shared, and the largest shared part once.
