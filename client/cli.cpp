@@ -67,13 +67,48 @@ std::string about_extras(const CLI::App& app) {
 
 ParsedLine usage_error(const CLI::App& root, Selection selection, std::string message) {
   const CLI::App& app = deepest(root);
-  const bool runs = path_of(app) == "swarmctl exec" || path_of(app) == "swarmctl shell";
+  const std::string path = path_of(app);
+  const bool runs = path == "swarmctl exec" || path == "swarmctl shell" || path == "swarmctl ps attach";
   ParsedLine parsed{.selection = std::move(selection), .exit = runs ? kExitOurs : kExitUsage};
   parsed.error = fail(Code::invalid_argument,
                       fmt::format("{}{} See '{} --help'", message, message.ends_with('?') ? "" : ".", path_of(app)))
                      .error();
   return parsed;
 }
+
+/// Takes the words after the first "--" away, for commands where these belong to another program. CLI11 would read
+/// them as arguments of the tree's upper commands.
+std::optional<std::vector<std::string>> take_after_dashes(std::vector<std::string>& arguments) {
+  constexpr std::array<std::string_view, 5> kWithValue{"--socket", "--provider", "--backend", "--color", "--timeout"};
+  auto word = arguments.begin();
+  for (; word != arguments.end() && word->starts_with('-') && *word != "--"; ++word) {
+    if (std::ranges::find(kWithValue, *word) != kWithValue.end() && word + 1 != arguments.end()) ++word;
+  }
+  if (word == arguments.end() || (*word != "exec" && *word != "__complete")) return std::nullopt;
+  const auto dashes = std::find(word, arguments.end(), "--");
+  if (dashes == arguments.end()) return std::nullopt;
+  std::vector<std::string> after(dashes + 1, arguments.end());
+  arguments.erase(dashes, arguments.end());
+  return after;
+}
+
+/// Help whose usage line can be typed: with the names of the commands above.
+class Help : public CLI::Formatter {
+ public:
+  Help() { column_width(30); }
+  std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
+    const bool options_first = app->get_prefix_command();
+    std::string usage = "Usage: " + path_of(*app) + " [OPTIONS]";
+    if (options_first) return usage + " SANDBOX [--] PROGRAM [ARGUMENTS]...\n";
+    for (const CLI::Option* option : app->get_options()) {
+      if (!option->get_positional()) continue;
+      const std::string name = option->get_name(true) + (option->get_items_expected_max() > 1 ? "..." : "");
+      usage += option->get_required() ? " " + name : " [" + name + "]";
+    }
+    if (!command_names(*app).empty()) usage += app->get_require_subcommand_min() > 0 ? " COMMAND" : " [COMMAND]";
+    return usage + "\n";
+  }
+};
 
 constexpr std::string_view kOverview = R"(swarmctl runs programs and coding agents in isolated sandboxes.
 
@@ -93,7 +128,19 @@ All commands: swarmctl --help      One of them: swarmctl exec --help
 void build_commands(CLI::App& root, Selection& selection) {
   add_sandbox_commands(root, selection);
   add_exec_commands(root, selection);
+  add_shell_command(root, selection);
+  add_cp_command(root, selection);
+  add_ps_commands(root, selection);
+  add_logs_command(root, selection);
+  add_forward_commands(root, selection);
+  add_events_command(root, selection);
+  add_template_commands(root, selection);
   add_daemon_commands(root, selection);
+  add_doctor_command(root, selection);
+  add_config_commands(root, selection);
+  add_rpc_command(root, selection);
+  add_completion_commands(root, selection);
+  add_help_commands(root, selection);
 }
 
 ParsedLine parse_line(std::vector<std::string> arguments) {
@@ -101,12 +148,14 @@ ParsedLine parse_line(std::vector<std::string> arguments) {
   Selection selection;
   CLI::App root("Runs programs and coding agents in isolated sandboxes.", "swarmctl");
   root.require_subcommand(0, 1);
+  root.formatter(std::make_shared<Help>());  // before the commands, which inherit it
   root.set_help_flag("-h,--help", "Print this, or the help of a command");
   add_globals(root, selection.globals);
   for (CLI::Option* option : root.get_options()) {
     if (option->get_group().empty()) option->group("Options of every command");
   }
   build_commands(root, selection);
+  selection.after_dashes = take_after_dashes(arguments);
   std::ranges::reverse(arguments);  // as CLI11 wants them
   try {
     root.parse(std::move(arguments));

@@ -39,6 +39,8 @@ using Action = std::function<async::Task<Result<int>>(Context&)>;
 struct Selection {
   Globals globals;
   Action action;
+  /// What followed "--" where a program's own words begin (`exec`); the parser does not see them.
+  std::optional<std::vector<std::string>> after_dashes;
   /// The command runs a program: our own failures are 125.
   bool runs_program = false;
 };

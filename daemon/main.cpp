@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "daemon/config_main.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/options.hpp"
 #include "daemon/secrets/sources.hpp"
@@ -94,6 +95,7 @@ int serve(const Options& options) {
 
 int main(int argc, char** argv) {
   try {
+    if (argc > 1 && std::string_view(argv[1]) == "config") return swarm::config_main(argc, argv);
     const swarm::ParsedOptions parsed = swarm::parse_options(argc, argv);
     if (!parsed.options) return parsed.exit_code;
     return serve(*parsed.options);

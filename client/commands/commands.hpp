@@ -10,8 +10,20 @@ class App;
 
 namespace swarm::client {
 
-void add_daemon_commands(CLI::App& root, Selection& selection);
 void add_sandbox_commands(CLI::App& root, Selection& selection);
 void add_exec_commands(CLI::App& root, Selection& selection);
+void add_shell_command(CLI::App& root, Selection& selection);
+void add_cp_command(CLI::App& root, Selection& selection);
+void add_ps_commands(CLI::App& root, Selection& selection);
+void add_logs_command(CLI::App& root, Selection& selection);
+void add_forward_commands(CLI::App& root, Selection& selection);
+void add_events_command(CLI::App& root, Selection& selection);
+void add_template_commands(CLI::App& root, Selection& selection);
+void add_daemon_commands(CLI::App& root, Selection& selection);
+void add_doctor_command(CLI::App& root, Selection& selection);
+void add_config_commands(CLI::App& root, Selection& selection);
+void add_rpc_command(CLI::App& root, Selection& selection);
+void add_completion_commands(CLI::App& root, Selection& selection);
+void add_help_commands(CLI::App& root, Selection& selection);
 
 }  // namespace swarm::client

@@ -42,7 +42,6 @@ Result<api::InSandbox<api::ExecStartRequest>> start_request(const ExecOptions& o
     request.sandbox = words.front();
     words.erase(words.begin());
   }
-  if (!words.empty() && words.front() == "--") words.erase(words.begin());
   if (words.empty()) {
     return fail(Code::invalid_argument, fmt::format("name the program to run, for example 'swarmctl exec {} -- ls -la'",
                                                     options.remove ? "--rm" : request.sandbox));
@@ -221,8 +220,7 @@ void add_exec_commands(CLI::App& root, Selection& selection) {
       ->type_name("DURATION");
   add_globals(command, selection.globals);
   command.footer(
-      "\nWritten as: swarmctl exec [OPTIONS] SANDBOX [--] PROGRAM [ARGUMENTS]...\n"
-      "            swarmctl exec --rm [OPTIONS] [--] PROGRAM [ARGUMENTS]...\n"
+      "\nWith --rm there is no SANDBOX: swarmctl exec --rm [OPTIONS] [--] PROGRAM [ARGUMENTS]...\n"
       "\nOptions stand before SANDBOX; what follows it belongs to the program. Input from a pipe or file goes to the\n"
       "program; from a terminal only with -i. On a terminal, control sequences are taken out of the output unless the\n"
       "program has a terminal of its own (-t) or --raw is given. Ctrl-C is passed on; twice within a second gives up.\n"
@@ -257,6 +255,11 @@ void add_exec_commands(CLI::App& root, Selection& selection) {
   command.prefix_command();
   command.callback([&selection, &command, options] {
     options->words = command.remaining();
+    if (selection.after_dashes) {
+      // The first "--" ends our part; one further right is the program's: exec web git log -- file
+      if (options->words.size() > (options->remove ? 0U : 1U)) options->words.emplace_back("--");
+      std::ranges::copy(*selection.after_dashes, std::back_inserter(options->words));
+    }
     selection.runs_program = true;
     selection.action = [options](Context& context) { return run(context, *options); };
   });

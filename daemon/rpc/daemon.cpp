@@ -1,8 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "daemon/config/report.hpp"
-#include "daemon/config/schema.hpp"
+#include "daemon/rpc/config_view.hpp"
 #include "daemon/rpc/services.hpp"
 #include "daemon/sandbox/state.hpp"
 #include "protocol/async/file.hpp"
@@ -71,37 +70,6 @@ async::Task<Result<api::DaemonHealthReply>> health(Services& services) {
   co_return reply;
 }
 
-api::SettingSource source_of(const config::Loaded& loaded, const std::string& key) {
-  const auto found = loaded.origins.find(key);
-  if (found == loaded.origins.end()) return api::SettingSource::built_in;
-  switch (found->second.kind) {
-    case config::Origin::Kind::file:
-      return api::SettingSource::file;
-    case config::Origin::Kind::environment:
-      return api::SettingSource::environment;
-    case config::Origin::Kind::flag:
-      break;
-  }
-  return api::SettingSource::flag;
-}
-
-api::ConfigShowReply show(const config::Loaded& loaded, const api::ConfigShowRequest& request) {
-  api::ConfigShowReply reply;
-  for (const config::Shown& shown : config::describe(loaded, request.prefix)) {
-    const api::SettingSource source = source_of(loaded, shown.key);
-    if (request.changed_only && source == api::SettingSource::built_in) continue;
-    api::ConfigSetting setting{.name = shown.key,
-                               .value = shown.value,
-                               .source = source,
-                               .doc = shown.doc,
-                               .reload = std::string(config::reload_name(shown.reload))};
-    if (source != api::SettingSource::built_in) setting.origin = shown.origin;
-    reply.settings.push_back(std::move(setting));
-  }
-  if (!loaded.path.empty()) reply.files.emplace_back(loaded.path.native());
-  return reply;
-}
-
 }  // namespace
 
 void add_daemon_methods(wire::Router& router, Services& services) {
@@ -111,7 +79,7 @@ void add_daemon_methods(wire::Router& router, Services& services) {
               [&services](wire::CallContext&, api::DaemonDoctorRequest) { return health(services); });
   router.bind(api::kDaemonReload, [&services](wire::CallContext&, api::Empty) { return services.control.reload(); });
   router.bind(api::kConfigShow, [&services](wire::CallContext&, api::ConfigShowRequest request) {
-    return Result<api::ConfigShowReply>(show(services.loaded, request));
+    return Result<api::ConfigShowReply>(config_view(services.loaded, request));
   });
   router.bind(api::kDaemonStop, [&services](wire::CallContext&, api::DaemonStopRequest request) -> Result<api::Empty> {
     services.control.stop(request.drain_ms);
