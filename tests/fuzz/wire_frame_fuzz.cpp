@@ -26,6 +26,25 @@ constexpr swarm::wire::Limits kLimits{
 /// By bytes, since NaN is equal to nothing.
 bool same(const swarm::Value& a, const swarm::Value& b) { return swarm::wire::encode(a) == swarm::wire::encode(b); }
 
+/// Nested arrays and maps, and no string over its limit on the way.
+std::size_t depth_of(const swarm::Value& value) {
+  std::size_t deepest = 0;
+  if (const auto* array = value.as_array()) {
+    for (const swarm::Value& item : *array) deepest = std::max(deepest, depth_of(item));
+    return deepest + 1;
+  }
+  if (const auto* map = value.as_map()) {
+    for (const auto& [key, item] : *map) {
+      require(key.size() <= kLimits.max_string_bytes, "a key over the limit");
+      deepest = std::max(deepest, depth_of(item));
+    }
+    return deepest + 1;
+  }
+  if (const auto* text = value.as_string()) require(text->size() <= kLimits.max_string_bytes, "a str over the limit");
+  if (const auto* raw = value.as_bytes()) require(raw->data.size() <= kLimits.max_string_bytes, "a bin over the limit");
+  return 0;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -79,6 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!value.error().message.empty(), "refused without a reason");
     return 0;
   }
+  require(depth_of(*value) <= kLimits.max_depth, "nested over the limit");
   const std::string once = wire::encode(*value);
   const Result<Value> again = wire::decode(std::as_bytes(std::span(once)), wire::Limits{});
   require(again.has_value(), "what we write cannot be read");
