@@ -2,18 +2,14 @@
 // beside Neovim's RPC, all with the same blocking client, in turns of one run. Then the same with our own client, bytes
 // through a stream beside bytes through a bare socket, and the codec alone.
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
-#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -24,27 +20,25 @@
 #include "protocol/wire/router.hpp"
 #include "protocol/wire/scanner.hpp"
 #include "tests/bench/report.hpp"
+#include "tests/bench/wire_rig.hpp"
 #include "tests/fixtures/temporary_directory.hpp"
 
 extern char** environ;
 
 using namespace swarm;
+using bench::answer_size;
+using bench::Child;
+using bench::die;
+using bench::must;
+using bench::request_bytes;
+using bench::round_trip;
+using bench::Server;
+using bench::start;
 
 namespace {
 
 constexpr int kTurns = 20;
 constexpr int kCallsATurn = 2000;
-
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "wire_bench: %s\n", what.c_str());
-  std::exit(1);
-}
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) die(result.error().to_string());
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 /// A request as clients send it: 100 bytes or so of named arguments.
 Value typical_params() {
@@ -56,60 +50,7 @@ Value typical_params() {
   return Value(Value::Array{std::move(request)});
 }
 
-std::string request_bytes(std::string_view method, const Value& params) {
-  std::string out;
-  wire::append_request(out, 1, method, params);
-  return out;
-}
-
 // --- servers, each in a process of its own ---------------------------------------------------------------------------
-
-/// Dies with its owner.
-class Child {
- public:
-  explicit Child(pid_t pid) : pid_(pid) {}
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  /// User and system time so far, as /proc/PID/stat has it (ticks).
-  [[nodiscard]] double cpu_seconds() const {
-    std::FILE* file = std::fopen(fmt::format("/proc/{}/stat", pid_).c_str(), "r");
-    if (file == nullptr) return 0;
-    unsigned long user = 0;
-    unsigned long system = 0;
-    const int got = std::fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-    std::fclose(file);
-    return got == 2 ? static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK)) : 0;
-  }
-
- private:
-  pid_t pid_;
-};
-
-struct Server {
-  std::unique_ptr<Child> child;
-  UniqueFd fd;
-};
-
-/// Runs `serve` in a child, on the other end of the given socket.
-template <class F>
-Server start(F serve) {
-  auto [ours, theirs] = must(transport::socket_pair());
-  const pid_t pid = ::fork();
-  if (pid < 0) die("fork");
-  if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ours.reset();
-    serve(std::move(theirs));
-    ::_exit(0);
-  }
-  const int flags = ::fcntl(ours.get(), F_GETFL);
-  ::fcntl(ours.get(), F_SETFL, flags & ~O_NONBLOCK);
-  return {.child = std::make_unique<Child>(pid), .fd = std::move(ours)};
-}
 
 async::Task<> run(wire::Connection& connection) { static_cast<void>(co_await connection.run()); }
 
@@ -181,30 +122,6 @@ void serve_discard(UniqueFd fd) {
 }
 
 // --- clients ---------------------------------------------------------------------------------------------------------
-
-/// One round trip of a client that only blocks: writes, and reads until a whole message is there.
-void round_trip(int fd, const std::string& request, std::size_t answer_size) {
-  if (::write(fd, request.data(), request.size()) != static_cast<ssize_t>(request.size())) die("write");
-  std::array<char, 65536> buffer;
-  for (std::size_t got = 0; got < answer_size;) {
-    const ssize_t size = ::read(fd, buffer.data(), buffer.size());
-    if (size <= 0) die("the server has gone");
-    got += static_cast<std::size_t>(size);
-  }
-}
-
-std::size_t answer_size(int fd, const std::string& request) {
-  if (::write(fd, request.data(), request.size()) != static_cast<ssize_t>(request.size())) die("write");
-  std::string answer;
-  std::array<char, 65536> buffer;
-  wire::FrameScanner scanner{wire::Limits{}};
-  for (;;) {
-    const ssize_t size = ::read(fd, buffer.data(), buffer.size());
-    if (size <= 0) die("the server has gone");
-    answer.append(buffer.data(), static_cast<std::size_t>(size));
-    if (must(scanner.scan(std::as_bytes(std::span(answer)))) == wire::FrameScanner::Found::frame) return answer.size();
-  }
-}
 
 struct Bench {
   SystemClock clock;
