@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 namespace swarm {
 namespace {
 
@@ -40,6 +42,13 @@ std::size_t character(std::string_view text, std::size_t at) {
 bool is_utf8(std::string_view text) {
   std::size_t at = 0;
   while (at < text.size()) {
+    // Most text is ASCII: eight characters at a time.
+    constexpr std::uint64_t kHighBits = 0x8080808080808080;
+    for (std::uint64_t eight = 0; text.size() - at >= sizeof eight; at += sizeof eight) {
+      std::memcpy(&eight, text.data() + at, sizeof eight);
+      if ((eight & kHighBits) != 0) break;
+    }
+    if (at == text.size()) break;
     if (byte_at(text, at) < 0x80) {
       ++at;
       continue;
