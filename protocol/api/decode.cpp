@@ -253,11 +253,16 @@ bool Decoder::check_any(const Value& value, const Place* place) {
       if (!check_any((*array)[i], &here)) return false;
     }
   } else if (const Value::Map* map = value.as_map()) {
+    constexpr std::size_t kFew = 16;  // up to here comparing all is cheaper than remembering
+    const bool few = map->size() <= kFew;
     std::set<std::string_view> keys;
-    for (const auto& [key, member] : *map) {
-      const Place here{.up = place, .name = key};
-      if (!keys.insert(key).second) return wrong(&here, "occurs twice");
-      if (!check_any(member, &here)) return false;
+    for (auto member = map->begin(); member != map->end(); ++member) {
+      const Place here{.up = place, .name = member->first};
+      const bool again =
+          few ? std::find_if(map->begin(), member, [&](const auto& m) { return m.first == member->first; }) != member
+              : !keys.insert(member->first).second;
+      if (again) return wrong(&here, "occurs twice");
+      if (!check_any(member->second, &here)) return false;
     }
   }
   return true;
