@@ -10,10 +10,11 @@
 namespace swarm::wire {
 namespace {
 
-// After this much of one peer, others have a turn: a flood must not delay them by more than a fraction of a
-// millisecond.
-constexpr std::size_t kMessagesATurn = 32;
-constexpr std::size_t kBytesATurn = std::size_t{256} << 10U;
+// After this much of one peer, others have a turn: a few busy peers must not delay the rest by more than some tens of
+// microseconds. Its answers still leave together, for up to this many turns.
+constexpr std::size_t kMessagesATurn = 8;
+constexpr std::size_t kBytesATurn = std::size_t{128} << 10U;
+constexpr std::size_t kTurnsAWrite = 4;
 
 }  // namespace
 
@@ -36,9 +37,9 @@ async::Task<> Connection::State::read_loop() {
       co_return;
     }
     input.added(*got);
-    for (;;) {
+    for (std::size_t turn = 1;; ++turn) {
       const Step step = take_messages(input, scanner);
-      output.flush();
+      if (step != Step::share || turn % kTurnsAWrite == 0) output.flush();
       if (step == Step::stopped || reason) co_return;
       if (step == Step::hungry) break;
       if (step == Step::share) co_await loop.yield();

@@ -9,7 +9,7 @@ namespace swarm::wire {
 struct Limits {
   std::size_t max_frame_bytes = std::size_t{16} << 20U;   ///< one message
   std::size_t max_depth = 32;                             ///< nested arrays and maps
-  std::size_t max_items = 1'000'000;                      ///< elements of one message, all levels together
+  std::size_t max_items = 200'000;                        ///< elements of one message, all levels together
   std::size_t max_string_bytes = std::size_t{16} << 20U;  ///< one str, bin or extension
 
   std::size_t max_requests = 1024;  ///< unanswered requests of the peer; then no further request is taken
