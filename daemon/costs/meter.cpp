@@ -372,24 +372,57 @@ Result<std::size_t> Meter::settle(store::Changes& changes, Moment at, std::size_
   return due->size();
 }
 
-Result<std::vector<Entry>> Meter::accrued(store::Database& db, Moment now) const {
+/// An open interval and who shares it.
+struct Meter::Running {
+  Open open;
+  std::vector<Agent> agents;
+};
+
+Result<std::vector<Meter::Running>> Meter::load_running(store::Database& db) {
   std::map<std::string, std::vector<Agent>> agents;
   const auto members = db.all<std::string, std::string, std::string, std::string, std::string>(kAllAgents);
   if (!members) return fail(members.error());
-  for (const auto& [sandbox, swarm, agent, role, task] : *members)
+  for (const auto& [sandbox, swarm, agent, role, task] : *members) {
     agents[sandbox].push_back({swarm, agent, role, task});
+  }
   const auto rows = db.all<std::string, int, std::string, std::string, std::string, std::string, std::uint32_t,
                            std::uint32_t, std::string, Int, Int, Int, std::optional<Int>, Int, bool>(kLoadAll);
   if (!rows) return fail(rows.error());
-  std::vector<Entry> entries;
+  std::vector<Running> all;
   for (const auto& [id, phase, swarm, label, provider, item, mcpu, mib, boot, ns, us, bound, told, booked, gaps] :
        *rows) {
-    const Open open{
-        id,  static_cast<Phase>(phase), swarm, label, provider, item, mcpu, mib, boot, ns, us, bound, told, booked,
-        gaps};
-    const Result<Extent> measured = extent(db, open, now, false);
+    all.push_back({.open = {id, static_cast<Phase>(phase), swarm, label, provider, item, mcpu, mib, boot, ns, us, bound,
+                            told, booked, gaps},
+                   .agents = std::move(agents[id])});
+  }
+  return all;
+}
+
+Result<std::vector<Entry>> Meter::accrued(store::Database& db, Moment now) const {
+  const Result<std::vector<Running>> running = load_running(db);
+  if (!running) return fail(running.error());
+  std::vector<Entry> entries;
+  for (const Running& each : *running) {
+    const Result<Extent> measured = extent(db, each.open, now, false);
     if (!measured) return fail(measured.error());
-    std::ranges::move(cut(open, *measured, agents[id]), std::back_inserter(entries));
+    std::ranges::move(cut(each.open, *measured, each.agents), std::back_inserter(entries));
+  }
+  return entries;
+}
+
+Result<std::vector<Entry>> Meter::burning(store::Database& db, Moment now) const {
+  Result<std::vector<Running>> running = load_running(db);
+  if (!running) return fail(running.error());
+  const std::shared_ptr<const PriceBook> prices = this->prices();
+  std::vector<Entry> entries;
+  for (Running& each : *running) {
+    // An hour that lies within one hour, whatever the time is.
+    each.open.since_us = bucket_of(now.wall.us, kHourUs) * kHourUs;
+    const PriceTable* table = prices->find(each.open.priced_as(), now.wall.us);
+    for (Entry& entry : cut(each.open, {.ns = kHourUs * 1000, .bound_ns = 0}, each.agents)) {
+      entry.price = table == nullptr ? 0 : table->id;
+      entries.push_back(std::move(entry));
+    }
   }
   return entries;
 }

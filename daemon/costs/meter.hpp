@@ -96,11 +96,16 @@ class Meter {
   /// What all open intervals would be booked as if they ended now. Any connection, any thread.
   Result<std::vector<Entry>> accrued(store::Database& db, Moment now) const;
 
+  /// What all open intervals use in an hour from now on, at the prices of now: for forecasts.
+  Result<std::vector<Entry>> burning(store::Database& db, Moment now) const;
+
   [[nodiscard]] const std::string& boot_id() const { return boot_id_; }
 
  private:
   struct Open;
   struct Extent;
+  struct Running;
+  static Result<std::vector<Running>> load_running(store::Database& db);
   static Result<std::optional<Open>> load(store::Database& db, const std::string& sandbox);
   static Result<void> save(store::Database& db, const Open& open);
   [[nodiscard]] Result<Extent> extent(store::Database& db, const Open& open, Moment at, bool found) const;
