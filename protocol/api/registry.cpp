@@ -5,13 +5,17 @@
 #include <algorithm>
 
 #include "protocol/api/agentd.hpp"
+#include "protocol/api/budget.hpp"
+#include "protocol/api/costs.hpp"
 #include "protocol/api/daemon.hpp"
 #include "protocol/api/events.hpp"
 #include "protocol/api/exec.hpp"
 #include "protocol/api/files_transfer.hpp"
 #include "protocol/api/forward.hpp"
+#include "protocol/api/limits.hpp"
 #include "protocol/api/rpc.hpp"
 #include "protocol/api/sandbox.hpp"
+#include "protocol/api/secret.hpp"
 #include "protocol/api/stream.hpp"
 #include "protocol/api/template.hpp"
 #include "protocol/core/nearest.hpp"
@@ -36,7 +40,8 @@ std::vector<const Info*> joined(std::initializer_list<List<Info>> lists) {
 std::span<const MethodInfo* const> all_methods() {
   static const auto all =
       joined<MethodInfo>({rpc_methods(), daemon_methods(), sandbox_methods(), exec_methods(), files_methods(),
-                          files_transfer_methods(), forward_methods(), template_methods(), events_methods()});
+                          files_transfer_methods(), forward_methods(), template_methods(), events_methods(),
+                          limits_methods(), cost_methods(), budget_methods(), secret_methods()});
   return all;
 }
 
@@ -46,7 +51,8 @@ std::span<const MethodInfo* const> agentd_methods() {
 }
 
 std::span<const EventInfo* const> all_events() {
-  static const auto all = joined<EventInfo>({daemon_events(), sandbox_events(), exec_events(), events_events()});
+  static const auto all = joined<EventInfo>(
+      {daemon_events(), sandbox_events(), exec_events(), events_events(), limits_events(), budget_events()});
   return all;
 }
 

@@ -76,8 +76,8 @@ TEST_CASE("nothing that a sandbox must not reach is open to tunnels") {
     INFO(method->name);
     CHECK(method->caller != Caller::daemon);
     if (method->caller == Caller::host) continue;
-    for (const char* domain :
-         {"sandbox.", "exec.", "files.", "forward.", "config.", "daemon.", "template.", "events."}) {
+    for (const char* domain : {"sandbox.", "exec.", "files.", "forward.", "config.", "daemon.", "template.", "events.",
+                               "limits.", "cost.", "budget.", "secret."}) {
       CHECK_FALSE(method->name.starts_with(domain));
     }
   }
