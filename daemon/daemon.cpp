@@ -82,6 +82,7 @@ Result<void> Daemon::open() {
                                                                           .tunnels = *tunnels_,
                                                                           .providers = provider_list_,
                                                                           .tunnel_router = *tunnel_router_});
+  forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
   services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,
                                                             .store = *store_,
                                                             .sandboxes = *sandboxes_,
@@ -89,13 +90,16 @@ Result<void> Daemon::open() {
                                                             .loaded = setup_.loaded,
                                                             .places = setup_.places,
                                                             .control = *this,
+                                                            .forwards = *forwards_,
                                                             .started = loop_.clock().wall(),
                                                             .started_mono = loop_.clock().now()});
   rpc::add_daemon_methods(*router_, *services_);
   rpc::add_events_methods(*router_, *services_);
   rpc::add_exec_methods(*router_, *services_);
   rpc::add_files_methods(*router_, *services_);
+  rpc::add_forward_methods(*router_, *services_);
   rpc::add_sandbox_methods(*router_, *services_);
+  rpc::add_template_methods(*router_, *services_);
   server_ = std::make_unique<Server>(loop_, socket_->take_fd(),
                                      Server::Options{.limits = wire_limits(config.limits),
                                                      .max_connections = config.limits.connections,
@@ -125,6 +129,7 @@ async::Task<Result<void>> Daemon::run() {
   logger().info("stopping", {{"in_flight", server_->requests_in_flight()}});
   co_await record(std::string(api::kDaemonStopping.name), Value());
   co_await server_->drain(drain_);
+  forwards_.reset();
   sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
   co_return {};
 }

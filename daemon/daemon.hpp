@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "daemon/config/load.hpp"
+#include "daemon/forward/forwards.hpp"
 #include "daemon/log/log.hpp"
 #include "daemon/rpc/services.hpp"
 #include "daemon/server.hpp"
@@ -55,6 +56,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<wire::Router> router_;
   std::unique_ptr<wire::Router> tunnel_router_;
   std::unique_ptr<sandbox::Sandboxes> sandboxes_;
+  std::unique_ptr<forward::Forwards> forwards_;
   std::unique_ptr<rpc::Services> services_;
   std::unique_ptr<Server> server_;
   Duration drain_{0};

@@ -123,6 +123,12 @@ struct Pool {
   Duration health_interval = std::chrono::seconds(15);
 };
 
+/// [service.NAME]: something on the host that sandboxes may be led to, by name.
+struct Service {
+  std::string host = "127.0.0.1";
+  std::uint32_t port = 0;
+};
+
 /// [secret.NAME]: where a secret comes from and who may use it. Never the value.
 struct Secret {
   SecretSource source = SecretSource::stored;
@@ -176,6 +182,7 @@ struct Config {
   LocalProvider local;
   std::map<std::string, Template> templates;
   std::map<std::string, Pool> pools;
+  std::map<std::string, Service> services;
   std::map<std::string, Secret> secrets;
   Costs costs;
   std::map<std::string, Price> prices;

@@ -402,6 +402,10 @@ std::vector<Section> build_sandbox_sections() {
                    between(sec(10), hours(24 * 7))),
            setting("health_interval", &Pool::health_interval, now, "How often each is asked whether it still lives.",
                    between(ms(100), hours(1)))}),
+      named("service", &Config::services,
+            "A service of the host that a port inside a sandbox may lead to (`swarmctl forward --service`).",
+            {setting("host", &Service::host, now, "Where it listens, as seen from the host."),
+             setting("port", &Service::port, now, "Its TCP port.", between<std::uint32_t>(1, 65'535))}),
       concealed(named(
           "secret", &Config::secrets,
           "Where a secret comes from and who may use it. The value itself never stands in this file.",

@@ -8,6 +8,10 @@
 #include "protocol/places/places.hpp"
 #include "protocol/wire/router.hpp"
 
+namespace swarm::forward {
+class Forwards;
+}
+
 namespace swarm::rpc {
 
 /// What a method may ask of the program around it.
@@ -29,6 +33,7 @@ struct Services {
   const config::Loaded& loaded;
   const Places& places;
   Control& control;
+  forward::Forwards& forwards;
   WallTime started;
   MonoTime started_mono;
 };

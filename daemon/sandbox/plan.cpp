@@ -28,6 +28,8 @@ api::NetworkMode to_mode(config::Network network) {
   return api::NetworkMode::off;
 }
 
+}  // namespace
+
 api::SandboxLimits limits_of(const api::SandboxLimits& asked, const config::Template& from,
                              const config::Sandbox& defaults) {
   const auto bytes = [](const std::optional<ByteSize>& size) {
@@ -50,8 +52,6 @@ api::NetworkPolicy network_of(const std::optional<api::NetworkPolicy>& asked, co
   if (asked) return *asked;
   return {.mode = to_mode(from.network.value_or(defaults.network)), .allow = from.allow.value_or(defaults.allow)};
 }
-
-}  // namespace
 
 providers::Provider* Sandboxes::provider(const std::string& name) const {
   for (providers::Provider* candidate : with_.providers) {

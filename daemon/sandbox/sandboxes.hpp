@@ -26,6 +26,13 @@ namespace swarm::sandbox {
 
 class Sandbox;
 
+/// What a sandbox may use: as asked, else as its template says, else the configured default.
+api::SandboxLimits limits_of(const api::SandboxLimits& asked, const config::Template& from,
+                             const config::Sandbox& defaults);
+/// What it may reach, likewise.
+api::NetworkPolicy network_of(const std::optional<api::NetworkPolicy>& asked, const config::Template& from,
+                              const config::Sandbox& defaults);
+
 /// What the service stands on; everything outlives it.
 struct Surroundings {
   async::Loop& loop;
