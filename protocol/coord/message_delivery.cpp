@@ -13,17 +13,17 @@ using Row = detail::MessageRow;
 // A message counts as urgent as the most urgent one of its sender that is behind it: so it is never overtaken by what
 // its own sender wrote later. The newest of a very long queue are looked at when it is shorter.
 constexpr Sql kQueue{"messages.queue", "SELECT " SWARM_MESSAGE_COLUMNS
-                                       ", q.attempts, q.delivered_us IS NOT NULL,"
+                                       ", q.attempts, q.given <> 0,"
                                        " max(CASE WHEN m.sent_us <= ? THEN 3 ELSE m.priority END)"
                                        "   OVER (PARTITION BY m.sender ORDER BY m.seq DESC) AS rank"
-                                       " FROM (SELECT seq, attempts, delivered_us FROM coord_deliveries"
+                                       " FROM (SELECT seq, attempts, given FROM coord_deliveries"
                                        "   WHERE swarm = ? AND recipient = ? AND state = 0 ORDER BY seq LIMIT 500) q"
                                        " JOIN coord_messages m ON m.seq = q.seq ORDER BY rank DESC, m.seq LIMIT ?"};
 constexpr Sql kInHand{"messages.in_hand",
                       "SELECT 1 FROM coord_deliveries WHERE swarm = ? AND recipient = ? AND state = 0"
                       " AND given_until_us > ? LIMIT 1"};
 constexpr Sql kGive{"messages.give",
-                    "UPDATE coord_deliveries SET given_until_us = ?, attempts = attempts + 1"
+                    "UPDATE coord_deliveries SET given_until_us = ?, given = 1, attempts = attempts + 1"
                     " WHERE swarm = ? AND recipient = ? AND seq = ?"};
 constexpr Sql kState{"messages.delivery",
                      "SELECT d.seq, d.state, d.attempts FROM coord_messages m JOIN coord_deliveries d ON d.seq = m.seq"
@@ -76,11 +76,9 @@ Result<std::vector<Letter>> Messages::peek(const Turn& turn, const std::string& 
   std::vector<Letter> out;
   auto read = detail::each_message<int, bool, int>(
       turn.db, kQueue,
-      [&](Row row, int attempts, bool delivered, int) {
-        out.push_back({.message = std::move(row.message),
-                       .recipient = recipient,
-                       .attempt = attempts + 1,
-                       .repeat = attempts > 0 || delivered});
+      [&](Row row, int attempts, bool given, int) {
+        out.push_back(
+            {.message = std::move(row.message), .recipient = recipient, .attempt = attempts + 1, .repeat = given});
       },
       (turn.now - options_.aging).us, turn.swarm, recipient, limit);
   if (!read) return fail(read.error());
@@ -98,7 +96,7 @@ Result<std::vector<Letter>> Messages::take(const Turn& turn, const std::string& 
   bool full = false;
   auto read = detail::each_message<int, bool, int>(
       turn.db, kQueue,
-      [&](Row row, int attempts, bool delivered, int) {
+      [&](Row row, int attempts, bool given, int) {
         if (mac(turn, row.message) != row.mac) {
           forged.push_back(std::move(row.message));
           return;
@@ -107,10 +105,8 @@ Result<std::vector<Letter>> Messages::take(const Turn& turn, const std::string& 
         full = full || (!out.empty() && size + row.message.body.size() > bytes);
         if (full) return;
         size += row.message.body.size();
-        out.push_back({.message = std::move(row.message),
-                       .recipient = recipient,
-                       .attempt = attempts + 1,
-                       .repeat = attempts > 0 || delivered});
+        out.push_back(
+            {.message = std::move(row.message), .recipient = recipient, .attempt = attempts + 1, .repeat = given});
       },
       (turn.now - options_.aging).us, turn.swarm, recipient, limit);
   if (!read) return fail(read.error());

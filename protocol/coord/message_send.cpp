@@ -32,9 +32,10 @@ constexpr Sql kInsert{
     "INSERT INTO coord_messages (swarm, id, sender, proven, kind, priority, thread, reply_to, address,"
     " body, file, file_bytes, sent_us, expires_us, ack, counted, mac)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
-constexpr Sql kDeliver{"messages.deliver",
-                       "INSERT INTO coord_deliveries (swarm, recipient, seq, state, attempts, ack_tries, ack_next_us,"
-                       " escalated, expires_us) VALUES (?, ?, ?, 0, 0, 0, ?, 0, ?)"};
+constexpr Sql kDeliver{
+    "messages.deliver",
+    "INSERT INTO coord_deliveries (swarm, recipient, seq, state, attempts, given, ack_tries, ack_next_us,"
+    " escalated, expires_us) VALUES (?, ?, ?, 0, 0, 0, 0, ?, 0, ?)"};
 
 Result<std::string> checked_body(const Draft& draft, std::size_t most) {
   // What is removed does not count, but nobody shall make us look through megabytes.

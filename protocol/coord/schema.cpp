@@ -7,7 +7,8 @@ namespace {
 
 // coord_swarms.revision grows with every step that is recorded: a machine that keeps a copy in memory knows by it
 // whether a step was undone behind its back. Times are moments of lease time (moment.hpp), in microseconds.
-// coord_deliveries.state is that of DeliveryState; next_us is when its next timer is due.
+// coord_deliveries.state is that of DeliveryState; given: it was in a hand before, so its text may have arrived;
+// next_us is when its next timer is due.
 constexpr std::array kMigrations = {
     store::Migration{1, "coordination", R"(
       CREATE TABLE coord_swarms (
@@ -42,7 +43,7 @@ constexpr std::array kMigrations = {
       CREATE INDEX coord_messages_by_sender ON coord_messages (swarm, sender, sent_us);
       CREATE TABLE coord_deliveries (
         swarm TEXT NOT NULL, recipient TEXT NOT NULL, seq INTEGER NOT NULL REFERENCES coord_messages (seq),
-        state INTEGER NOT NULL, attempts INTEGER NOT NULL, given_until_us INTEGER, delivered_us INTEGER,
+        state INTEGER NOT NULL, attempts INTEGER NOT NULL, given INTEGER NOT NULL, given_until_us INTEGER, delivered_us INTEGER,
         delivered_by TEXT, seen_us INTEGER, seen_by TEXT, ended_us INTEGER, reason TEXT, ack_tries INTEGER NOT NULL,
         ack_next_us INTEGER, escalated INTEGER NOT NULL, expires_us INTEGER NOT NULL,
         next_us INTEGER GENERATED ALWAYS AS (nullif(min(
