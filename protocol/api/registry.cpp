@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/api/agent.hpp"
 #include "protocol/api/agentd.hpp"
 #include "protocol/api/budget.hpp"
 #include "protocol/api/costs.hpp"
@@ -13,6 +14,9 @@
 #include "protocol/api/files_transfer.hpp"
 #include "protocol/api/forward.hpp"
 #include "protocol/api/limits.hpp"
+#include "protocol/api/lock.hpp"
+#include "protocol/api/message.hpp"
+#include "protocol/api/note.hpp"
 #include "protocol/api/rpc.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/api/secret.hpp"
@@ -38,10 +42,10 @@ std::vector<const Info*> joined(std::initializer_list<List<Info>> lists) {
 }  // namespace
 
 std::span<const MethodInfo* const> all_methods() {
-  static const auto all =
-      joined<MethodInfo>({rpc_methods(), daemon_methods(), sandbox_methods(), exec_methods(), files_methods(),
-                          files_transfer_methods(), forward_methods(), template_methods(), events_methods(),
-                          limits_methods(), cost_methods(), budget_methods(), secret_methods()});
+  static const auto all = joined<MethodInfo>(
+      {rpc_methods(), daemon_methods(), sandbox_methods(), exec_methods(), files_methods(), files_transfer_methods(),
+       forward_methods(), template_methods(), events_methods(), limits_methods(), cost_methods(), budget_methods(),
+       secret_methods(), agent_methods(), message_methods(), lock_methods(), note_methods()});
   return all;
 }
 
@@ -51,8 +55,9 @@ std::span<const MethodInfo* const> agentd_methods() {
 }
 
 std::span<const EventInfo* const> all_events() {
-  static const auto all = joined<EventInfo>(
-      {daemon_events(), sandbox_events(), exec_events(), events_events(), limits_events(), budget_events()});
+  static const auto all =
+      joined<EventInfo>({daemon_events(), sandbox_events(), exec_events(), events_events(), limits_events(),
+                         budget_events(), agent_events(), message_events(), lock_events(), note_events()});
   return all;
 }
 
