@@ -204,20 +204,24 @@ std::vector<Status> Limiters::list(std::string_view prefix) const {
   std::vector<Status> all;
   for (const std::string& key : keys) {
     if (!key.starts_with(prefix)) continue;
-    const Rule rule = rule_for(key);
-    Status status{.key = key, .spec = rule.spec, .from = rule.from, .counted = rule.counted};
-    if (const auto found = alive_.find(key); found != alive_.end()) {
-      const Limiter& limiter = *found->second.limiter;
-      status.counters = limiter.counters();
-      status.waiting = limiter.waiting();
-      status.waiting_by_swarm = limiter.waiting_by_swarm();
-      status.thousandths = limiter.thousandths();
-      status.blocked_for = limiter.blocked_for();
-      status.next_in = limiter.next_in();
-    }
-    all.push_back(std::move(status));
+    all.push_back(status(key));
   }
   return all;
+}
+
+Status Limiters::status(const std::string& key) const {
+  const Rule rule = rule_for(key);
+  Status status{.key = key, .spec = rule.spec, .from = rule.from, .counted = rule.counted};
+  if (const auto found = alive_.find(key); found != alive_.end()) {
+    const Limiter& limiter = *found->second.limiter;
+    status.counters = limiter.counters();
+    status.waiting = limiter.waiting();
+    status.waiting_by_swarm = limiter.waiting_by_swarm();
+    status.thousandths = limiter.thousandths();
+    status.blocked_for = limiter.blocked_for();
+    status.next_in = limiter.next_in();
+  }
+  return status;
 }
 
 Counters Limiters::totals() const {

@@ -103,6 +103,9 @@ class Limiters {
   /// Every limiter that is alive, set, or has a rule without `*`; by key.
   [[nodiscard]] std::vector<Status> list(std::string_view prefix = {}) const;
 
+  /// One of them, also one that nobody has asked yet.
+  [[nodiscard]] Status status(const std::string& key) const;
+
   /// Sums over all limiters, also those that have gone to sleep.
   [[nodiscard]] Counters totals() const;
 
