@@ -27,9 +27,7 @@ constexpr Sql kSearch{"messages.search",
                       " AND (?5 IS NULL OR m.thread = ?5)"
                       " AND (?6 IS NULL OR EXISTS (SELECT 1 FROM coord_deliveries d WHERE d.seq = m.seq"
                       "   AND d.recipient = ?6)) ORDER BY m.seq DESC LIMIT ?"};
-constexpr Sql kUnread{"messages.unread",
-                      "SELECT recipient, count(*) FROM coord_deliveries WHERE swarm = ? AND state = 0"
-                      " GROUP BY recipient"};
+constexpr Sql kUnread{"messages.unread", "SELECT recipient, queued FROM coord_queued WHERE swarm = ? AND queued > 0"};
 
 std::optional<Moment> moment(std::optional<std::int64_t> us) {
   if (!us) return std::nullopt;

@@ -24,9 +24,7 @@ constexpr Sql kUnacknowledged{"messages.unacknowledged",
                               "SELECT count(*) FROM coord_deliveries d INDEXED BY coord_unacknowledged"
                               " JOIN coord_messages m ON m.seq = d.seq"
                               " WHERE d.swarm = ? AND d.ack_next_us IS NOT NULL AND m.sender = ?"};
-constexpr Sql kQueued{"messages.queued",
-                      "SELECT count(*) FROM (SELECT 1 FROM coord_deliveries WHERE swarm = ? AND recipient = ?"
-                      " AND state = 0 LIMIT ?)"};
+constexpr Sql kQueued{"messages.queued", "SELECT queued FROM coord_queued WHERE swarm = ? AND recipient = ?"};
 constexpr Sql kInsert{
     "messages.insert",
     "INSERT INTO coord_messages (swarm, id, sender, proven, kind, priority, thread, reply_to, address,"
@@ -149,8 +147,6 @@ Result<std::vector<std::string>> Messages::addressees(const Turn& turn, const Ac
     return fail(Code::invalid_argument, "a message goes to agents by name, to a role, or to all: name one of these");
   }
   const bool is_agent = sender.kind == Actor::Kind::agent;
-  Result<std::vector<std::string>> alive = registry_.live(turn, draft.role);
-  if (!alive) return fail(alive.error());
   if (!draft.to.empty()) {
     std::set<std::string> seen;
     std::vector<std::string> out;
@@ -160,9 +156,13 @@ Result<std::vector<std::string>> Messages::addressees(const Turn& turn, const Ac
       if (!seen.insert(*name).second) {
         return fail(Code::invalid_argument, fmt::format("to[{}]: '{}' is there twice", i, *name));
       }
-      if (std::ranges::find(*alive, *name) == alive->end()) {
+      const Result<std::optional<AgentState>> state = registry_.state_of(turn, *name);
+      if (!state) return fail(state.error());
+      if (!*state || !is_live(**state)) {
         const Result<AgentRecord> known = registry_.find(turn, *name);
         if (!known) return fail(known.error(), fmt::format("to[{}]", i));
+        const Result<std::vector<std::string>> alive = registry_.live(turn);
+        if (!alive) return fail(alive.error());
         return fail(Code::not_found, fmt::format("to[{}]: '{}' is {}; alive: {}", i, *name, state_name(known->state),
                                                  alive->empty() ? "none" : fmt::format("{}", fmt::join(*alive, ", "))));
       }
@@ -170,6 +170,8 @@ Result<std::vector<std::string>> Messages::addressees(const Turn& turn, const Ac
     }
     return out;
   }
+  Result<std::vector<std::string>> alive = registry_.live(turn, draft.role);
+  if (!alive) return fail(alive.error());
   if (is_agent && !draft.include_self) std::erase(*alive, sender.name);
   if (alive->empty()) {
     return fail(Code::not_found, draft.role ? fmt::format("no other living agent has the role '{}'", shown(*draft.role))
@@ -305,9 +307,9 @@ Result<Sent> Messages::accept(const Turn& turn, const Actor& sender, const Draft
   Sent sent{.id = message.id, .thread = message.thread, .recipients = {}, .repeated = false};
   std::vector<std::string> fitting;
   for (std::string& recipient : *to) {
-    const auto queued = turn.db.one<std::int64_t>(kQueued, turn.swarm, recipient, options_.most_queued);
+    const auto queued = turn.db.one<std::int64_t>(kQueued, turn.swarm, recipient);
     if (!queued) return fail(queued.error());
-    const bool full = std::get<0>(**queued) >= options_.most_queued;
+    const bool full = *queued && std::get<0>(**queued) >= options_.most_queued;
     sent.recipients.push_back(
         {recipient, !full, full ? fmt::format("{} messages wait there", options_.most_queued) : ""});
     if (!full) fitting.push_back(std::move(recipient));
@@ -331,8 +333,9 @@ Result<Sent> Messages::accept(const Turn& turn, const Actor& sender, const Draft
 
 Result<Sent> Messages::send(const Turn& turn, const Actor& sender, const Draft& draft) {
   if (sender.kind == Actor::Kind::agent) {
-    const Result<AgentRecord> known = registry_.find(turn, sender.name);
-    if (!known) return fail(known.error(), "sender");
+    const Result<std::optional<AgentState>> known = registry_.state_of(turn, sender.name);
+    if (!known) return fail(known.error());
+    if (!*known) return fail(Code::not_found, fmt::format("'{}' is no agent of the swarm", shown(sender.name)));
   }
   if (!draft.idempotency_key) return accept(turn, sender, draft);
   std::optional<Sent> fresh;

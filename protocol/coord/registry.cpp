@@ -51,6 +51,7 @@ constexpr Sql kLive{"agents.live",
                     "SELECT id, role FROM coord_agents WHERE swarm = ? AND state NOT IN ('stale', 'gone') ORDER BY id"};
 constexpr Sql kByUid{"agents.by_uid",
                      "SELECT id FROM coord_agents WHERE swarm = ? AND uid = ? AND state <> 'gone' ORDER BY id LIMIT 2"};
+constexpr Sql kStateOf{"agents.state_of", "SELECT state FROM coord_agents WHERE swarm = ? AND id = ?"};
 constexpr Sql kCount{"agents.count", "SELECT count(*) FROM coord_agents WHERE swarm = ?"};
 constexpr Sql kSilent{"agents.silent",
                       "SELECT id FROM coord_agents WHERE swarm = ? AND state NOT IN ('stale', 'gone')"
@@ -223,6 +224,13 @@ Result<AgentRecord> Registry::find(const Turn& turn, const std::string& id) cons
   if (!skills) return fail(skills.error());
   for (const auto& [agent, skill, rate] : *skills) record.card.skills.push_back({skill, rate});
   return record;
+}
+
+Result<std::optional<AgentState>> Registry::state_of(const Turn& turn, const std::string& id) const {
+  const auto row = turn.db.one<std::string>(kStateOf, turn.swarm, id);
+  if (!row) return fail(row.error());
+  if (!*row) return std::optional<AgentState>();
+  return std::optional(parse_state(std::get<0>(**row)).value_or(AgentState::stale));
 }
 
 Result<AgentRecord> Registry::by_uid(const Turn& turn, std::int64_t uid) const {

@@ -92,6 +92,8 @@ class Registry {
 
   /// `not_found` names who there is.
   Result<AgentRecord> find(const Turn& turn, const std::string& id) const;
+  /// The state alone; nothing for a name that nobody has.
+  Result<std::optional<AgentState>> state_of(const Turn& turn, const std::string& id) const;
   /// The living agent of this uid. `not_found`, or `failed_precondition` where several share it.
   Result<AgentRecord> by_uid(const Turn& turn, std::int64_t uid) const;
   Result<std::vector<AgentRecord>> list(const Turn& turn) const;

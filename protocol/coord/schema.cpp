@@ -9,6 +9,7 @@ namespace {
 // whether a step was undone behind its back. Times are moments of lease time (moment.hpp), in microseconds.
 // coord_deliveries.state is that of DeliveryState; given: it was in a hand before, so its text may have arrived;
 // next_us is when its next timer is due.
+// coord_queued counts each recipient's queue, kept by triggers: a long queue must not make sending slow.
 constexpr std::array kMigrations = {
     store::Migration{1, "coordination", R"(
       CREATE TABLE coord_swarms (
@@ -56,6 +57,21 @@ constexpr std::array kMigrations = {
       CREATE INDEX coord_queues ON coord_deliveries (swarm, recipient, seq) WHERE state = 0;
       CREATE INDEX coord_unacknowledged ON coord_deliveries (swarm, seq) WHERE ack_next_us IS NOT NULL;
       CREATE INDEX coord_deliveries_due ON coord_deliveries (swarm, next_us) WHERE next_us IS NOT NULL;
+      CREATE TABLE coord_queued (
+        swarm TEXT NOT NULL, recipient TEXT NOT NULL, queued INTEGER NOT NULL, PRIMARY KEY (swarm, recipient)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TRIGGER coord_queue_in AFTER INSERT ON coord_deliveries WHEN new.state = 0 BEGIN
+        INSERT INTO coord_queued (swarm, recipient, queued) VALUES (new.swarm, new.recipient, 1)
+          ON CONFLICT (swarm, recipient) DO UPDATE SET queued = queued + 1;
+      END;
+      CREATE TRIGGER coord_queue_move AFTER UPDATE OF state ON coord_deliveries
+        WHEN (old.state = 0) <> (new.state = 0) BEGIN
+        UPDATE coord_queued SET queued = queued + CASE WHEN new.state = 0 THEN 1 ELSE -1 END
+          WHERE swarm = new.swarm AND recipient = new.recipient;
+      END;
+      CREATE TRIGGER coord_queue_out AFTER DELETE ON coord_deliveries WHEN old.state = 0 BEGIN
+        UPDATE coord_queued SET queued = queued - 1 WHERE swarm = old.swarm AND recipient = old.recipient;
+      END;
       CREATE TABLE coord_notes (
         swarm TEXT NOT NULL, key TEXT NOT NULL, value TEXT, revision INTEGER NOT NULL, author TEXT NOT NULL,
         changed_us INTEGER NOT NULL, PRIMARY KEY (swarm, key)
