@@ -93,7 +93,10 @@ def wait_until(condition, timeout=20, what="the condition"):
 class Daemon:
     """swarmd in directories of its own."""
 
-    def __init__(self, config="", uid=None):
+    def __init__(self, config="", user=None, descriptors=()):
+        """As `user`, where the test is root; `descriptors` are left open for it, as a careless parent does."""
+        self.user = user
+        self.descriptors = descriptors
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="swarmd-e2e-"))
         self.env = {
             "PATH": f"{BUILD / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -111,13 +114,18 @@ class Daemon:
             (self.home / name).mkdir(parents=True)
         (self.home / "run").chmod(0o700)
         (self.home / "config/swarmd/config.toml").write_text(config)
+        if user:
+            for path in (self.home, *self.home.rglob("*")):
+                shutil.chown(path, user, user)
         self.socket = self.home / "run/swarmd/swarmd.sock"
         self.log = self.home / "log"
         self.process = None
 
     def start(self, *arguments):
+        become = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--init-groups", "--inh-caps=-all", "--"]
         self.process = subprocess.Popen(
-            [BUILD / "bin/swarmd", *arguments], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [*(become if self.user else []), BUILD / "bin/swarmd", *arguments], env=self.env,
+            pass_fds=self.descriptors, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(self.log, "ab"))
         wait_until(self.answers, what=f"the daemon ({self.log.read_text()[-500:]})")
         return self
