@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The long crash, cut, endurance and kill harnesses in full; the suite runs a small sample of each.
+#
+#   run.sh BUILD            runs all        run.sh BUILD --list     names them
+#   run.sh BUILD NAME...    runs these      SWARM_SEED=N            repeats a run with that seed
+set -euo pipefail
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+usage() { printf 'usage: %s BUILD [--list | NAME...]\n' "$0" >&2; exit 2; }
+[ $# -ge 1 ] && [ -d "$1" ] || usage
+build=$(cd "$1" && pwd); shift
+seed=${SWARM_SEED:-$((RANDOM << 15 | RANDOM))}
+units=$build/tests/unit/protocol
+
+# unit_test NAME [arguments]: a program that is not built fails; nothing is passed over in silence.
+unit_test() {
+  [ -x "$units/$1" ] || { printf '%s is not built: cmake --build %s --target %s\n' "$1" "$build" "$1" >&2; return 1; }
+  (cd "$units" && "./$1" "${@:2}")
+}
+endurance() {
+  [ -x "$build/bin/swarmd" ] || { printf 'the programs are not built: cmake --build %s --target programs\n' "$build" >&2; return 1; }
+  SWARM_BUILD=$build SWARM_SOAK=1 SWARM_SEED=$seed PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -s \
+    -p no:cacheprovider "$source_dir/tests/e2e/test_endurance.py" -k "$1"
+}
+
+run_cuts() { SWARM_CUTS=1000 SWARM_SEED=$seed unit_test tunnel_test '[cut]'; }
+run_store() { SWARMD_CRASH_ROUNDS=200 SWARMD_SWEEP=all SWARMD_CRASH_SEED=$seed unit_test store_crash_test; }
+run_calls() { endurance 'behind'; }
+run_bytes() { endurance 'cat'; }
+run_kills() { endurance 'kills'; }
+
+declare -A about=(
+  [cuts]='the tunnel cut 1,000 times at random bytes under traffic both ways'
+  [store]='200 crashes of a writing process, and every failure of a system call in the store'
+  [calls]='10,000 calls in turn and 200 at once leave nothing behind'
+  [bytes]='8 GiB through exec cat, by hash, in bounded memory'
+  [kills]='500 kills of daemon, agentd and client at random moments'
+)
+names=(cuts store calls bytes kills)
+
+if [ "${1:-}" = --list ]; then
+  for name in "${names[@]}"; do printf '%-8s %s\n' "$name" "${about[$name]}"; done
+  exit 0
+fi
+[ $# -gt 0 ] || set -- "${names[@]}"
+for name in "$@"; do
+  [ -n "${about[$name]:-}" ] || { printf "there is no '%s'; there are: %s\n" "$name" "${names[*]}" >&2; exit 2; }
+done
+failed=()
+for name in "$@"; do
+  printf '\n== %s: %s (SWARM_SEED=%s)\n' "$name" "${about[$name]}" "$seed"
+  begun=$SECONDS
+  rc=0; "run_$name" || rc=$?
+  printf -- '-- %s: %s after %ss\n' "$name" "$([ $rc = 0 ] && echo passed || echo "FAILED ($rc)")" $((SECONDS - begun))
+  [ $rc = 0 ] || failed+=("$name")
+done
+[ ${#failed[@]} = 0 ] || { printf '\nfailed: %s; repeat with SWARM_SEED=%s %s %s %s\n' "${failed[*]}" "$seed" "$0" "$build" "${failed[*]}"; exit 1; }
+printf '\nall passed (SWARM_SEED=%s)\n' "$seed"
