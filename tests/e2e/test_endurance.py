@@ -70,12 +70,14 @@ def descriptors(pid):
     return sorted(found)
 
 
-def cgroups(sandbox):
-    return sorted(str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob(f"*{sandbox}*"))
-
-
 def tree(*directories):
-    return sorted(str(path) for directory in directories for path in pathlib.Path(directory).rglob("*"))
+    """All paths below; unlike rglob, os.walk bears that others remove what it walks through."""
+    return sorted(os.path.join(at, name) for directory in directories
+                  for at, inner, files in os.walk(directory) for name in inner + files)
+
+
+def cgroups(sandbox):
+    return sorted(at for at, _, _ in os.walk("/sys/fs/cgroup") if sandbox in at)
 
 
 def what_is_there(daemon, sandbox):
