@@ -176,9 +176,10 @@ struct History {
 
 TEST_CASE("messages keep their promises in every history") {
   rc::prop("random steps", [] {
-    const auto dice = *rc::gen::arbitrary<std::vector<std::uint32_t>>();
+    // A history is its seed and its length: a failing one is shortened in a few tries.
+    const int steps = *rc::gen::inRange(0, 400);
     History history(*rc::gen::arbitrary<std::uint64_t>());
-    for (const std::uint32_t die : dice) history.step(die ^ static_cast<std::uint32_t>(history.random.next()));
+    for (int i = 0; i < steps; ++i) history.step(history.random.next());
     history.finish();
   });
 }
