@@ -166,6 +166,11 @@ ParsedLine parse_line(std::vector<std::string> arguments) {
   } catch (const CLI::ParseError& error) {
     return usage_error(root, std::move(selection), error.what());
   }
+  // Where a program's words begin, CLI11 takes an unknown option for the first of them.
+  const CLI::App& command = deepest(root);
+  if (command.get_prefix_command() && !command.remaining().empty() && command.remaining().front().starts_with('-')) {
+    return usage_error(root, std::move(selection), about_extras(command));
+  }
   if (!selection.action) {
     return {.selection = std::move(selection), .exit = kExitOk, .out = deepest(root).help()};
   }
