@@ -89,7 +89,13 @@ async::Task<Result<int>> show(Context& context, ConfigOptions options) {
                one_line(setting.value),
                {one_line(setting.origin.value_or("default")), set ? Style::plain : Style::faint}});
   }
-  context.printer.table(table);
+  if (table.empty()) {
+    context.printer.line(options.changed && options.prefix.empty()
+                             ? "Every setting is at its default"
+                             : fmt::format("There is no such setting whose name begins with '{}'", options.prefix));
+  } else {
+    context.printer.table(table);
+  }
   std::vector<std::string> files;
   for (const api::Path& file : reply->files) files.push_back(one_line(file.bytes));
   context.printer.note(

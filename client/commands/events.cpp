@@ -5,6 +5,7 @@
 #include "client/commands/commands.hpp"
 #include "client/output/human.hpp"
 #include "client/output/sanitizer.hpp"
+#include "client/output/width.hpp"
 #include "protocol/api/events.hpp"
 #include "protocol/api/json.hpp"
 
@@ -37,11 +38,13 @@ void show(Context& context, const api::Event& event) {
     context.printer.json_line(api::encode(event));
     return;
   }
-  const Paint paint = context.printer.paint();
   const std::string about = event.sandbox ? event.sandbox->substr(0, 8) : "";
-  context.printer.line(
-      fmt::format("{} {} {:<18} {:<8}  {}", painted(fmt::format("{:>6}", event.seq), Style::faint, paint),
-                  clock_time(event.time_us), one_line(event.type), one_line(about), one_line(data_text(event.data))));
+  std::string line = fmt::format("{:>6} {} {:<18} {:<8}  {}", event.seq, clock_time(event.time_us),
+                                 one_line(event.type), one_line(about), one_line(data_text(event.data)));
+  if (const std::size_t columns = context.printer.out().columns; columns > 0) line = cut_to_width(line, columns);
+  const std::size_t number_end = std::min<std::size_t>(line.find(' ', 6), line.size());
+  context.printer.line(painted(line.substr(0, number_end), Style::faint, context.printer.paint()) +
+                       line.substr(number_end));
 }
 
 async::Task<Result<int>> list(Context& context, EventOptions options) {

@@ -100,12 +100,17 @@ Result<AttachOptions> attach_options(const ExecOptions& options) {
   return AttachOptions{.terminal = options.terminal, .raw_output = options.raw};
 }
 
+/// Input from a pipe or file is meant for the program; a terminal's only when -i says so.
+bool wants_input(const ExecOptions& options) {
+  if (options.no_input || !has_standard_input()) return false;
+  return options.interactive || options.terminal || ::isatty(STDIN_FILENO) != 1;
+}
+
 async::Task<Result<int>> run_attached(Context& context, Client& client, ExecOptions options,
                                       api::InSandbox<api::ExecStartRequest> request) {
   Result<AttachOptions> attach = attach_options(options);
   if (!attach) co_return fail(attach.error());
-  // Input from a pipe or file is meant for the program; a terminal's only when -i says so.
-  const bool input = !options.no_input && (options.interactive || options.terminal || ::isatty(STDIN_FILENO) != 1);
+  const bool input = wants_input(options);
   Result<ProgramStreams> streams =
       open_streams(client.connection(), {.input = input, .output = true, .error = !options.terminal});
   if (!streams) co_return fail(streams.error());
@@ -139,9 +144,23 @@ async::Task<Result<int>> run_attached(Context& context, Client& client, ExecOpti
   co_return exit_of(end->status);
 }
 
-async::Task<Result<int>> run_captured(Context& context, Client& client, api::InSandbox<api::ExecStartRequest> request) {
+async::Task<> send_input(async::Loop& loop, std::unique_ptr<wire::ByteSink> sink) {
+  const Result<std::uint64_t> sent = co_await send_standard_input(loop, *sink);
+  static_cast<void>(sent);  // a program that reads no more has what it needs
+}
+
+async::Task<Result<int>> run_captured(Context& context, Client& client, ExecOptions options,
+                                      api::InSandbox<api::ExecStartRequest> request) {
   request.wait = true;
   request.capture = true;
+  Result<ProgramStreams> streams =
+      open_streams(client.connection(), {.input = wants_input(options), .output = false, .error = false});
+  if (!streams) co_return fail(streams.error());
+  async::TaskSet feeding(context.loop);
+  if (streams->input) {
+    request.stdin_stream = streams->input_id;
+    feeding.spawn(send_input(context.loop, std::move(streams->input)));
+  }
   const Result<api::ExecStartReply> reply = co_await client.call_patiently(api::kExecStart, request);
   if (!reply) {
     context.printer.error(reply.error());
@@ -193,7 +212,7 @@ async::Task<Result<int>> run(Context& context, ExecOptions options) {
   if (options.detach) {
     status = co_await run_detached(context, **client, *request);
   } else if (context.printer.json() && !options.terminal) {
-    status = co_await run_captured(context, **client, *request);
+    status = co_await run_captured(context, **client, options, *request);
   } else {
     status = co_await run_attached(context, **client, options, *request);
   }

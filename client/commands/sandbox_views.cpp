@@ -100,7 +100,7 @@ Fields sandbox_fields(const api::SandboxInfo& sandbox, WallTime now) {
   Fields fields;
   const auto when = [&](std::int64_t us) {
     return us > now.us ? fmt::format("{} ({})", local_time(us), human_until(now, us))
-                       : fmt::format("{} ({} ago)", local_time(us), human_age(now, us));
+                       : fmt::format("{} ({})", local_time(us), human_until(now, us));
   };
   fields.add("Id", sandbox.id, Style::strong);
   if (sandbox.name) fields.add("Name", one_line(*sandbox.name));

@@ -32,8 +32,10 @@ async::Task<Result<int>> shell(Context& context, ShellOptions options) {
   }
   api::ExecStartRequest start{.background = true, .wait = false};
   if (options.program.empty()) {
-    // The user's own login shell where there is one, else what every system has.
-    start.command = "exec \"$(command -v \"${SHELL:-bash}\" || command -v bash || echo /bin/sh)\" -l";
+    // The user's own login shell; where that is only sh, one that people can edit a line in.
+    start.command =
+        "case \"${SHELL:-/bin/sh}\" in */sh|*/dash) s=$(command -v bash || echo /bin/sh);; *) s=$SHELL;; esac; exec "
+        "\"$s\" -l";
   } else {
     start.command = options.program;
   }

@@ -68,7 +68,8 @@ std::string human_age(WallTime now, std::int64_t then_us) {
 
 std::string human_until(WallTime now, std::int64_t then_us) {
   const std::int64_t seconds = (then_us - now.us) / 1'000'000;
-  return seconds >= 0 ? "in " + coarse(seconds) : coarse(-seconds) + " ago";
+  if (seconds == 0) return "now";
+  return seconds > 0 ? "in " + coarse(seconds) : coarse(-seconds) + " ago";
 }
 
 std::string local_time(std::int64_t us) {

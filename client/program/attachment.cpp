@@ -56,6 +56,10 @@ async::Task<Result<AttachEnd>> Attachment::run() {
     raw_ = std::move(*raw);
     tasks_.spawn(follow_size());
   }
+  // Before any output: whoever answers to it with a signal must find us listening.
+  constexpr std::array kPassedOn{std::pair{SIGINT, "INT"},   std::pair{SIGTERM, "TERM"}, std::pair{SIGHUP, "HUP"},
+                                 std::pair{SIGQUIT, "QUIT"}, std::pair{SIGUSR1, "USR1"}, std::pair{SIGUSR2, "USR2"}};
+  for (const auto& [number, name] : kPassedOn) tasks_.spawn(pass_on_signal(number, name));
   if (streams_.output) {
     ++open_outputs_;
     tasks_.spawn(carry_output(std::move(streams_.output), STDOUT_FILENO));
@@ -66,10 +70,6 @@ async::Task<Result<AttachEnd>> Attachment::run() {
   }
   if (streams_.input) tasks_.spawn(carry_input(std::move(streams_.input)));
   tasks_.spawn(wait_for_exit());
-  constexpr std::array kPassedOn{std::pair{SIGINT, "INT"},   std::pair{SIGTERM, "TERM"}, std::pair{SIGHUP, "HUP"},
-                                 std::pair{SIGQUIT, "QUIT"}, std::pair{SIGUSR1, "USR1"}, std::pair{SIGUSR2, "USR2"}};
-  for (const auto& [number, name] : kPassedOn) tasks_.spawn(pass_on_signal(number, name));
-
   co_await done_.wait();
   tasks_.cancel_all();
   if (raw_) {

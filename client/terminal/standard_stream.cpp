@@ -36,4 +36,26 @@ StandardStream::~StandardStream() {
   if (shared_ >= 0 && flags_ >= 0) ::fcntl(shared_, F_SETFL, flags_);
 }
 
+async::Task<Result<std::uint64_t>> send_standard_input(async::Loop& loop, wire::ByteSink& sink) {
+  Result<std::unique_ptr<StandardStream>> in = StandardStream::open(loop, STDIN_FILENO);
+  if (!in) co_return fail(in.error());
+  std::vector<std::byte> buffer(std::size_t{64} << 10U);
+  std::uint64_t total = 0;
+  for (;;) {
+    const Result<std::size_t> size = co_await (*in)->read(buffer);
+    if (!size) {
+      sink.fail(size.error().with_context("read standard input"));
+      co_return fail(size.error(), "read standard input");
+    }
+    if (*size == 0) break;
+    const Result<void> written = co_await sink.write(std::span(buffer).first(*size));
+    if (!written) co_return fail(written.error());
+    total += *size;
+  }
+  sink.end();
+  co_return total;
+}
+
+bool has_standard_input() { return ::fcntl(STDIN_FILENO, F_GETFL) >= 0; }
+
 }  // namespace swarm::client

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "protocol/async/fd.hpp"
+#include "protocol/wire/byte_stream.hpp"
 
 namespace swarm::client {
 
@@ -28,5 +29,11 @@ class StandardStream {
   int flags_;
   async::Fd stream_;
 };
+
+/// Sends all of standard input and ends the stream; the number of bytes. Dropping it leaves what was not read.
+async::Task<Result<std::uint64_t>> send_standard_input(async::Loop& loop, wire::ByteSink& sink);
+
+/// Whether standard input is open at all.
+bool has_standard_input();
 
 }  // namespace swarm::client

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "client/output/progress.hpp"
+#include "client/terminal/standard_stream.hpp"
 #include "client/transfer/copy.hpp"
 #include "client/transfer/counted.hpp"
 #include "protocol/api/files.hpp"
@@ -49,8 +50,7 @@ async::Task<Result<Copied>> send_file(Context& context, Client& client, CopyPlac
                                       CopyOptions options, UniqueFd file, bool piped) {
   api::InSandbox<api::FilesUploadRequest> request = at<api::FilesUploadRequest>(to, options, target);
   struct stat info{};
-  ::fstat(file.get(), &info);
-  if (!piped) {
+  if (!piped && ::fstat(file.get(), &info) == 0) {
     request.size_bytes = static_cast<std::uint64_t>(info.st_size);
     request.mode = info.st_mode & 0777U;
     request.mtime_us = static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000 + info.st_mtim.tv_nsec / 1000;
@@ -63,9 +63,11 @@ async::Task<Result<Copied>> send_file(Context& context, Client& client, CopyPlac
   Progress progress(context, "Copying to " + target);
   CountedSink sink(std::move(*opened), [&](std::uint64_t bytes) { progress.bytes(bytes, request.size_bytes); });
   std::optional<Result<api::FileInfo>> reply;
+  auto sending = piped ? send_standard_input(context.loop, sink)
+                       : tree::pump_out(context.loop, std::make_shared<tree::FileProducer>(std::move(file)), sink);
   std::optional<Result<std::uint64_t>> sent;
-  co_await both(context.loop, client.call_patiently(api::kFilesUpload, request), reply,
-                tree::pump_out(context.loop, std::make_shared<tree::FileProducer>(std::move(file)), sink), sent);
+  co_await call_with_stream(context.loop, client.call_patiently(api::kFilesUpload, request), reply, std::move(sending),
+                            sent);
   const Result<void> fine = settled(reply, sent);
   if (!fine) co_return fail(fine.error());
   co_return Copied{.files = 1, .size_bytes = (*reply)->size_bytes, .target = target};
@@ -84,8 +86,8 @@ async::Task<Result<Copied>> send_tree(Context& context, Client& client, CopyPlac
   CountedSink sink(std::move(*opened), [&](std::uint64_t bytes) { progress.bytes(bytes, std::nullopt); });
   std::optional<Result<api::FilesTreeReply>> reply;
   std::optional<Result<std::uint64_t>> sent;
-  co_await both(context.loop, client.call_patiently(api::kFilesUploadTree, request), reply,
-                tree::pump_out(context.loop, *packer, sink), sent);
+  co_await call_with_stream(context.loop, client.call_patiently(api::kFilesUploadTree, request), reply,
+                            tree::pump_out(context.loop, *packer, sink), sent);
   const Result<void> fine = settled(reply, sent);
   if (!fine) co_return fail(fine.error());
   const api::FilesTreeReply& tree = **reply;
@@ -107,9 +109,7 @@ async::Task<Result<Copied>> copy_in(Context& context, Client& client, CopyPlace 
                      fmt::format("a stream has no name of its own: name the file, for example '{}:{}notes.txt'",
                                  *to.sandbox, to.path));
     }
-    UniqueFd input(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
-    if (!input) co_return fail_errno("read", "standard input");
-    Result<Copied> copied = co_await send_file(context, client, to, to.path, options, std::move(input), true);
+    Result<Copied> copied = co_await send_file(context, client, to, to.path, options, UniqueFd(), true);
     co_return copied;
   }
   UniqueFd source(::open(from.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -54,9 +54,10 @@ async::Task<Result<std::uint64_t>> print(Context& context, std::unique_ptr<wire:
 /// What fails locally says more than the cancelled call that follows from it.
 template <class Reply>
 Result<void> settled(const std::optional<Result<Reply>>& reply, const std::optional<Result<std::uint64_t>>& got) {
-  if (!*reply && (*reply).error().code != Code::cancelled) return fail((*reply).error());
-  if (!*got) return fail((*got).error());
+  const bool we_failed = got && !*got && got->error().code != Code::cancelled && got->error().code != Code::unavailable;
+  if (we_failed) return fail(got->error());
   if (!*reply) return fail((*reply).error());
+  if (!*got) return fail(got->error());
   return {};
 }
 
@@ -93,7 +94,8 @@ async::Task<Result<Copied>> receive_file(Context& context, Client& client, CopyP
     if (!consumer) co_return fail(consumer.error());
     taking = tree::pump_in(context.loop, *consumer, *source);
   }
-  co_await both(context.loop, client.call_patiently(api::kFilesDownload, request), reply, std::move(taking), got);
+  co_await call_with_stream(context.loop, client.call_patiently(api::kFilesDownload, request), reply, std::move(taking),
+                            got);
   const Result<void> fine = settled(reply, got);
   if (!fine) co_return fail(fine.error());
   co_return Copied{.files = 1, .size_bytes = **got, .target = target.native()};
@@ -129,7 +131,8 @@ async::Task<Result<Copied>> receive_tree(Context& context, Client& client, CopyP
         tree::UnpackOptions{.existing = options.refuse ? tree::Existing::refuse : tree::Existing::replace});
     taking = tree::pump_in(context.loop, unpacker, *source);
   }
-  co_await both(context.loop, client.call_patiently(api::kFilesDownloadTree, request), reply, std::move(taking), got);
+  co_await call_with_stream(context.loop, client.call_patiently(api::kFilesDownloadTree, request), reply,
+                            std::move(taking), got);
   const Result<void> fine = settled(reply, got);
   if (!fine) co_return fail(fine.error());
   const api::FilesTreeReply& tree = **reply;

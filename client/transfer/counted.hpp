@@ -44,15 +44,18 @@ class CountedSource final : public wire::ByteSource {
   std::uint64_t total_ = 0;
 };
 
-/// Both results of two things that need each other: a call and the stream that it names.
-template <class A, class B>
-async::Task<> both(async::Loop& loop, async::Task<Result<A>> a, std::optional<Result<A>>& a_out,
-                   async::Task<Result<B>> b, std::optional<Result<B>>& b_out) {
+/// The results of a call and of the stream that it names. A call that fails ends the stream's work with it, also where
+/// that waits for somebody to type; then `moved` stays empty.
+template <class Reply>
+async::Task<> call_with_stream(async::Loop& loop, async::Task<Result<Reply>> call, std::optional<Result<Reply>>& reply,
+                               async::Task<Result<std::uint64_t>> stream, std::optional<Result<std::uint64_t>>& moved) {
   async::TaskSet scope(loop);
-  async::Event done(loop);
-  scope.spawn(async::detail::capture<A>(std::move(a), a_out, done));
-  scope.spawn(async::detail::capture<B>(std::move(b), b_out, done));
-  co_await scope.join();
+  async::Event answered(loop);
+  async::Event ended(loop);
+  scope.spawn(async::detail::capture<Reply>(std::move(call), reply, answered));
+  scope.spawn(async::detail::capture<std::uint64_t>(std::move(stream), moved, ended));
+  co_await answered.wait();
+  if (*reply) co_await ended.wait();
 }
 
 }  // namespace swarm::client

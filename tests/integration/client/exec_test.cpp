@@ -92,6 +92,7 @@ TEST_CASE_METHOD(ExecRig, "--json captures, --rm removes") {
   Ran ran = run({"--json", "exec", "web", "--", "sh", "-c", "echo hi; exit 3"});
   CHECK(ran.status == 3);
   CHECK(has(ran.out, R"("stdout":"hi\n")"));
+  CHECK(has(run({"--json", "exec", "web", "--", "cat"}, "fed").out, R"("stdout":"fed")"));
   ran = run({"exec", "--rm", "--memory", "64MiB", "--", "echo", "fresh"});
   CHECK(ran.out == "fresh\n");
   REQUIRE(daemon.sandboxes().size() == 2);
