@@ -118,9 +118,9 @@ std::string human_items(const Message& message, const secrets::Redactor& redacto
 }
 
 std::string json_line(const Message& message, const secrets::Redactor& redactor) {
-  std::string out =
-      fmt::format(R"({{"time":"{}","level":"{}","component":{},"message":{})", json_time(message.time),
-                  level_name(message.level), in_quotes(message.component), in_quotes(redactor.redact(message.sentence)));
+  std::string out = fmt::format(R"({{"time":"{}","level":"{}","component":{},"message":{})", json_time(message.time),
+                                level_name(message.level), in_quotes(message.component),
+                                in_quotes(redactor.redact(message.sentence)));
   for (const Message::Item& item : message.items) {
     out += fmt::format(",{}:{}", in_quotes(item.key),
                        item.bare ? std::string(item.text) : in_quotes(redactor.redact(item.text)));

@@ -10,9 +10,9 @@ namespace swarm {
 namespace {
 
 constexpr std::array<std::string_view, 13> kNames = {
-    "invalid_argument",   "not_found",         "already_exists", "failed_precondition", "out_of_range",
-    "permission_denied",  "unauthenticated",   "resource_exhausted", "deadline_exceeded", "unavailable",
-    "unimplemented",      "cancelled",         "internal",
+    "invalid_argument",  "not_found",       "already_exists",     "failed_precondition", "out_of_range",
+    "permission_denied", "unauthenticated", "resource_exhausted", "deadline_exceeded",   "unavailable",
+    "unimplemented",     "cancelled",       "internal",
 };
 
 Code code_of_errno(int error) {

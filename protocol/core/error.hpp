@@ -9,7 +9,8 @@
 
 namespace swarm {
 
-/// Stable error codes; the spelling on the wire is `code_name()`. The list is a contract: codes are added, never reused.
+/// Stable error codes; the spelling on the wire is `code_name()`. The list is a contract: codes are added, never
+/// reused.
 enum class Code {
   invalid_argument,     ///< the request itself is wrong; repeating it cannot help
   not_found,            ///< what was named does not exist
@@ -65,9 +66,9 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
 /// Passes a failure on as it is.
 [[nodiscard]] std::unexpected<Error> fail(Error cause);
 
-/// A failed system call: `fail_errno("bind", path)` gives "bind '/x': Permission denied". Maps errno to the nearest code
-/// (ENOENT not_found, EACCES/EPERM permission_denied, EEXIST already_exists, ENOSPC/EMFILE/ENOMEM resource_exhausted,
-/// ECONNREFUSED/ECONNRESET/EPIPE unavailable, EINVAL invalid_argument, else internal).
+/// A failed system call: `fail_errno("bind", path)` gives "bind '/x': Permission denied". Maps errno to the nearest
+/// code (ENOENT not_found, EACCES/EPERM permission_denied, EEXIST already_exists, ENOSPC/EMFILE/ENOMEM
+/// resource_exhausted, ECONNREFUSED/ECONNRESET/EPIPE unavailable, EINVAL invalid_argument, else internal).
 [[nodiscard]] std::unexpected<Error> fail_errno(std::string_view call, std::string_view argument, int error = errno);
 
 }  // namespace swarm

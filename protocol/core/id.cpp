@@ -6,7 +6,7 @@
 namespace swarm {
 namespace {
 
-constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";      // RFC 4648 section 6, lower case
+constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";     // RFC 4648 section 6, lower case
 constexpr std::string_view kCrockford = "0123456789abcdefghjkmnpqrstvwxyz";  // ULID specification, lower case
 constexpr std::size_t kSandboxChars = 20;
 constexpr std::size_t kUlidTimeChars = 10;

@@ -16,8 +16,8 @@ std::string new_sandbox_id(Random& random);
 /// True for exactly what `new_sandbox_id` makes.
 bool is_sandbox_id(std::string_view text);
 
-/// A new id of any other kind: `prefix` ("swm", "agt", "run", "tsk", "rev", "prp", "msg", "lck", "prc", "evt"), `_`, and a
-/// ULID (26 characters of Crockford base32, lower case: 48 bits of milliseconds and 80 random bits).
+/// A new id of any other kind: `prefix` ("swm", "agt", "run", "tsk", "rev", "prp", "msg", "lck", "prc", "evt"), `_`,
+/// and a ULID (26 characters of Crockford base32, lower case: 48 bits of milliseconds and 80 random bits).
 std::string new_id(std::string_view prefix, const Clock& clock, Random& random);
 
 /// True for `<prefix>_` and a well-formed ULID.

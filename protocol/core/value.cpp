@@ -15,8 +15,9 @@ Value::Value(std::uint64_t v) {
 }
 
 std::string_view Value::kind_name() const {
-  constexpr std::array<std::string_view, 10> kNames = {"nil",      "a boolean", "an integer",   "an integer", "a number",
-                                                       "a string", "bytes",     "an extension", "an array",   "a map"};
+  constexpr std::array<std::string_view, 10> kNames = {"nil",      "a boolean", "an integer", "an integer",
+                                                       "a number", "a string",  "bytes",      "an extension",
+                                                       "an array", "a map"};
   return kNames.at(data_.index());
 }
 

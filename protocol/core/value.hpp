@@ -1,6 +1,6 @@
 #pragma once
-// One in-memory shape for what travels: MessagePack on the socket, JSON on the HTTP and MCP faces. Codecs turn bytes into
-// a Value (with limits), `protocol/api` turns a Value into typed structs (with precise errors).
+// One in-memory shape for what travels: MessagePack on the socket, JSON on the HTTP and MCP faces. Codecs turn bytes
+// into a Value (with limits), `protocol/api` turns a Value into typed structs (with precise errors).
 
 #include <cstdint>
 #include <optional>
@@ -20,7 +20,8 @@ struct Bytes {
   bool operator==(const Bytes&) const = default;
 };
 
-/// A MessagePack extension value. We never send one; a client may (Neovim's buffer handles), and then an error names it.
+/// A MessagePack extension value. We never send one; a client may (Neovim's buffer handles), and then an error names
+/// it.
 struct Ext {
   std::int8_t type = 0;
   std::string data;
@@ -37,21 +38,21 @@ class Value {
   enum class Kind { nil, boolean, integer, unsigned_integer, number, string, bytes, extension, array, map };
 
   Value() = default;
-  Value(std::nullptr_t) {}                                             // NOLINT(google-explicit-constructor)
-  Value(bool v) : data_(v) {}                                          // NOLINT(google-explicit-constructor)
-  Value(int v) : data_(static_cast<std::int64_t>(v)) {}                // NOLINT(google-explicit-constructor)
-  Value(std::int64_t v) : data_(v) {}                                  // NOLINT(google-explicit-constructor)
-  Value(std::uint32_t v) : data_(static_cast<std::int64_t>(v)) {}      // NOLINT(google-explicit-constructor)
+  Value(std::nullptr_t) {}                                         // NOLINT(google-explicit-constructor)
+  Value(bool v) : data_(v) {}                                      // NOLINT(google-explicit-constructor)
+  Value(int v) : data_(static_cast<std::int64_t>(v)) {}            // NOLINT(google-explicit-constructor)
+  Value(std::int64_t v) : data_(v) {}                              // NOLINT(google-explicit-constructor)
+  Value(std::uint32_t v) : data_(static_cast<std::int64_t>(v)) {}  // NOLINT(google-explicit-constructor)
   /// Kept as `integer` where it fits into 63 bits.
-  Value(std::uint64_t v);                                              // NOLINT(google-explicit-constructor)
-  Value(double v) : data_(v) {}                                        // NOLINT(google-explicit-constructor)
-  Value(const char* v) : data_(std::string(v)) {}                      // NOLINT(google-explicit-constructor)
-  Value(std::string v) : data_(std::move(v)) {}                        // NOLINT(google-explicit-constructor)
-  Value(std::string_view v) : data_(std::string(v)) {}                 // NOLINT(google-explicit-constructor)
-  Value(Bytes v) : data_(std::move(v)) {}                              // NOLINT(google-explicit-constructor)
-  Value(Ext v) : data_(std::move(v)) {}                                // NOLINT(google-explicit-constructor)
-  Value(Array v) : data_(std::move(v)) {}                              // NOLINT(google-explicit-constructor)
-  Value(Map v) : data_(std::move(v)) {}                                // NOLINT(google-explicit-constructor)
+  Value(std::uint64_t v);                               // NOLINT(google-explicit-constructor)
+  Value(double v) : data_(v) {}                         // NOLINT(google-explicit-constructor)
+  Value(const char* v) : data_(std::string(v)) {}       // NOLINT(google-explicit-constructor)
+  Value(std::string v) : data_(std::move(v)) {}         // NOLINT(google-explicit-constructor)
+  Value(std::string_view v) : data_(std::string(v)) {}  // NOLINT(google-explicit-constructor)
+  Value(Bytes v) : data_(std::move(v)) {}               // NOLINT(google-explicit-constructor)
+  Value(Ext v) : data_(std::move(v)) {}                 // NOLINT(google-explicit-constructor)
+  Value(Array v) : data_(std::move(v)) {}               // NOLINT(google-explicit-constructor)
+  Value(Map v) : data_(std::move(v)) {}                 // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] Kind kind() const { return static_cast<Kind>(data_.index()); }
   /// The word for messages to people: "a string", "a map", "nil".

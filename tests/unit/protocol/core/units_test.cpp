@@ -60,7 +60,8 @@ TEST_CASE("what is printed is read back") {
     const Duration duration(raw == std::numeric_limits<std::int64_t>::min() ? 0 : std::abs(raw));
     RC_ASSERT(parse_duration(format_duration(duration)).value() == duration);
   });
-  rc::prop("sizes", [](std::uint64_t bytes) { RC_ASSERT(parse_size(format_size({bytes})).value() == ByteSize{bytes}); });
+  rc::prop("sizes",
+           [](std::uint64_t bytes) { RC_ASSERT(parse_size(format_size({bytes})).value() == ByteSize{bytes}); });
   rc::prop("sizes in whole units", [] {
     const auto n = *rc::gen::inRange<std::uint64_t>(1, 5000);
     const auto shift = *rc::gen::element(0U, 10U, 20U, 30U, 40U);

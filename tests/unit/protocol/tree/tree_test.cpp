@@ -143,7 +143,8 @@ TEST_CASE("sockets, pipes and excluded paths are left out and named") {
   REQUIRE(::mkfifo((from / "pipe").c_str(), 0600) == 0);
   fs::create_directories(from / "node_modules/x");
   tests::spill(from / "kept", "k");
-  const auto packer = packer_of(from.path(), {.exclude = [](std::string_view path, bool) { return path == "node_modules"; }});
+  const auto packer =
+      packer_of(from.path(), {.exclude = [](std::string_view path, bool) { return path == "node_modules"; }});
   std::string bytes;
   REQUIRE(packer->fill(bytes));
   REQUIRE(unpack(to.path(), bytes));
