@@ -105,7 +105,7 @@ struct LocalProvider {
   bool enabled = true;
   std::string bwrap = "bwrap";
   std::filesystem::path directory;  ///< empty: sandboxes/ in the state directory
-  std::string id_range;             ///< empty: /etc/subuid, or 100000:65536 for root
+  std::string id_range;             ///< empty: /etc/subuid, or 2000000000:65536 for root
   Cgroups cgroups = Cgroups::automatic;
   std::uint32_t sandboxes = 64;
   Rate create_rate{100, std::chrono::seconds(1)};

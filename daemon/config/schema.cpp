@@ -374,8 +374,8 @@ std::vector<Section> build_sandbox_sections() {
                      "Where sandboxes keep their files. Empty: `sandboxes` in the state directory."),
              setting("id_range", &LocalProvider::id_range, restart,
                      "Host ids that sandboxes map, as `start:count`. Empty: the user's range in /etc/subuid, for root "
-                     "`100000:65536`.",
-                     {"a range start:count of ids from 1000, such as \"100000:65536\"", is_id_range, {}}),
+                     "`2000000000:65536`, which belongs to nobody.",
+                     {"a range start:count of ids from 1000, such as \"2000000000:65536\"", is_id_range, {}}),
              setting("cgroups", &LocalProvider::cgroups, restart,
                      "Which cgroups enforce limits. `auto` takes v2, else v1, else per-process limits."),
              setting("sandboxes", &LocalProvider::sandboxes, now, "Local sandboxes at once.",

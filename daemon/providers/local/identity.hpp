@@ -33,8 +33,10 @@ struct IdRange {
   bool operator==(const IdRange&) const = default;
 };
 
-/// What a root daemon uses unless it is configured otherwise: above what system and people use, below systemd's own.
-inline constexpr IdRange kDefaultRange{100'000, 65'536};
+/// What a root daemon uses unless it is configured otherwise. useradd gives 100000 and up to people (login.defs,
+/// SUB_UID_MIN to SUB_UID_MAX 600100000), and whoever owns a range can signal what runs in it; systemd takes up to
+/// 1879048191 for containers. What lies above is nobody's (systemd, UIDS-GIDS).
+inline constexpr IdRange kDefaultRange{2'000'000'000, 65'536};
 
 /// What the choice depends on, read once.
 struct HostIdentity {
