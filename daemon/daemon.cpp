@@ -31,7 +31,7 @@ wire::Limits wire_limits(const config::Limits& from) {
 }  // namespace
 
 Daemon::Daemon(async::Loop& loop, Random& random, Setup setup)
-    : loop_(loop), random_(random), setup_(std::move(setup)), stopping_(loop), tasks_(loop) {}
+    : loop_(loop), random_(random), setup_(std::move(setup)), stopping_(loop), background_(loop), tasks_(loop) {}
 
 Daemon::~Daemon() { tasks_.cancel_all(); }
 
@@ -91,6 +91,7 @@ Result<void> Daemon::open() {
                                                             .places = setup_.places,
                                                             .control = *this,
                                                             .forwards = *forwards_,
+                                                            .background = background_,
                                                             .started = loop_.clock().wall(),
                                                             .started_mono = loop_.clock().now()});
   rpc::add_daemon_methods(*router_, *services_);
@@ -129,6 +130,7 @@ async::Task<Result<void>> Daemon::run() {
   logger().info("stopping", {{"in_flight", server_->requests_in_flight()}});
   co_await record(std::string(api::kDaemonStopping.name), Value());
   co_await server_->drain(drain_);
+  background_.cancel_all();
   forwards_.reset();
   sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
   co_return {};

@@ -61,6 +61,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<Server> server_;
   Duration drain_{0};
   async::Event stopping_;
+  async::TaskSet background_;
   async::TaskSet tasks_;
 };
 

@@ -34,6 +34,7 @@ struct Services {
   const Places& places;
   Control& control;
   forward::Forwards& forwards;
+  async::TaskSet& background;  ///< work that outlives the client that caused it
   WallTime started;
   MonoTime started_mono;
 };

@@ -95,6 +95,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
     sandbox->place.release();
     living_.erase(sandbox->id());
   }
+  if (step.to == State::claimed) arm_lease(sandbox);  // from the moment that it can be used
   if (from == State::ready && !sandbox->record.hidden.pool.empty() && step.to != State::claimed) {
     if (const auto pool = pools_.find(sandbox->record.hidden.pool); pool != pools_.end())
       pool->second->lost(sandbox->id());
@@ -306,7 +307,10 @@ void Sandboxes::arm_lease(const std::shared_ptr<Sandbox>& sandbox) {
     if (live == nullptr) return;
     const bool over = live->lifetime_until != MonoTime{} && with_.loop.clock().now() >= live->lifetime_until;
     const bool pooled = live->state() == State::ready && !live->record.hidden.pool.empty();
-    if ((live->uses > 0 || pooled) && !over) {
+    // While it is being made nobody can use it; making has deadlines of its own.
+    const bool coming = live->state() == State::requested || live->state() == State::creating ||
+                        live->state() == State::unknown || live->state() == State::starting;
+    if ((live->uses > 0 || pooled || coming) && !over) {
       arm_lease(live);  // in use: a use is a lease that renews itself
       return;
     }

@@ -288,8 +288,6 @@ def running(rpc, sandbox):
             if e["status"]["state"] == "running"]
 
 
-@pytest.mark.skip(reason="exec.start with wait=false: its program outlives the connection, since agentd holds it on the "
-                         "tunnel and learns nothing of the end of the client; docs/api.md says that it is ended")
 def test_a_killed_swarmctl_ends_its_program(daemon, rpc):
     sandbox = rpc.call("sandbox.create")["id"]
     client = swarmctl_exec(daemon, sandbox)
@@ -299,9 +297,6 @@ def test_a_killed_swarmctl_ends_its_program(daemon, rpc):
     wait_until(lambda: not running(rpc, sandbox), what="the end of the program")
 
 
-@pytest.mark.skip(reason="a daemon killed between making a sandbox's directory and writing its record.json leaves the "
-                         "directory for ever: list() of the local provider passes over one without a record, and the "
-                         "next start says that the provider never made it")
 def test_a_sandbox_half_made_is_not_forgotten(daemon):
     print(f"repeat with SWARM_SEED={SEED}")
     dice = random.Random(SEED)

@@ -190,7 +190,14 @@ Task<Result<std::vector<providers::Listed>>> LocalProvider::list() {
     if (const auto known = sandboxes_.find(id); known != sandboxes_.end()) sandbox = known->second;
     if (!sandbox) {
       auto found = co_await async::run_blocking(loop_, [facts, id] { return find_sandbox(*facts, id); });
-      if (busy_->contains(id) || !found) continue;
+      if (busy_->contains(id)) continue;
+      if (!found) {
+        // A daemon that was killed before it wrote the record had started nothing yet.
+        if (const auto held = claim(id)) {
+          co_await async::run_blocking(loop_, [facts, held, id] { remove_unrecorded(*facts, id); });
+        }
+        continue;
+      }
       if (!found->running) {
         // It ended while nobody watched: what is left of it goes now, and a failure is tried again at the next list.
         (void)co_await sweep_up(facts, id, found->record);

@@ -265,4 +265,12 @@ Result<void> resume_sandbox(const Host& host, Record& record) {
   return save(host, record);
 }
 
+void remove_unrecorded(const Host& host, const std::string& id) {
+  if (!is_safe_id(id)) return;
+  const std::filesystem::path directory = host.settings.sandboxes / id;
+  std::error_code error;
+  if (std::filesystem::exists(directory / "record.json", error) || error) return;
+  std::filesystem::remove_all(directory, error);
+}
+
 }  // namespace swarm::local

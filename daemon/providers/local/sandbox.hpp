@@ -80,6 +80,10 @@ std::vector<std::string> list_sandboxes(const Host& host);
 /// Removes what is left of a sandbox whose PID 1 has ended: bwrap, groups, files, directory. `monitor_pidfd` may be -1.
 Result<void> remove_sandbox(const Host& host, const Record& record, int monitor_pidfd);
 
+/// Removes a directory that a killed daemon had made without coming to write its record: nothing was started in it. One
+/// with a record, also an unreadable one, stays for a person to look at.
+void remove_unrecorded(const Host& host, const std::string& id);
+
 /// Stops or continues all of it, by what its record says. `record.paused` is written down.
 Result<void> pause_sandbox(const Host& host, Record& record);
 Result<void> resume_sandbox(const Host& host, Record& record);
