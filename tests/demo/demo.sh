@@ -16,7 +16,11 @@ if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; fi
 say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 # Shows a command as one would type it, then runs it.
 run() {
-  printf '%s$ %s%s\n' "$dim" "$*" "$plain"
+  local word shown=''
+  for word in "$@"; do
+    case $word in *[!A-Za-z0-9_./:=@-]*) shown+=" '$word'" ;; *) shown+=" $word" ;; esac
+  done
+  printf '%s$%s%s\n' "$dim" "$shown" "$plain"
   "$@"
 }
 cleanup() {
