@@ -26,8 +26,7 @@ Dir open_dir(int parent, const char* name) {
   int fd = openat(parent, name, kFlags);
   if (fd < 0 && errno == EACCES) {
     // A directory with mode 000: its owner may still open it up.
-    fchmodat(parent, name, 0700, 0);
-    fd = openat(parent, name, kFlags);
+    if (fchmodat(parent, name, 0700, 0) == 0) fd = openat(parent, name, kFlags);
   }
   if (fd < 0) return nullptr;
   Dir dir(fdopendir(fd));
