@@ -4,6 +4,14 @@ target_link_libraries(swarm_pch PUBLIC project_options)
 target_precompile_headers(swarm_pch PRIVATE "${CMAKE_SOURCE_DIR}/cmake/pch.hpp")
 target_compile_options(swarm_pch PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Xclang -fno-pch-timestamp>)
 
+# A precompiled header holds the paths of the clone it was made in, so ccache would share nothing between clones. It is
+# told what the header means instead: the hash of the preprocessed text (CCACHE_PCH_EXTSUM in Options.cmake).
+execute_process(
+  COMMAND "${CMAKE_CXX_COMPILER}" -std=c++23 -E -P "${CMAKE_SOURCE_DIR}/cmake/pch.hpp"
+  OUTPUT_VARIABLE pch_text COMMAND_ERROR_IS_FATAL ANY)
+string(SHA256 pch_sum "${pch_text}")
+file(WRITE "${CMAKE_BINARY_DIR}/CMakeFiles/swarm_pch.dir/cmake_pch.hxx.pch.sum" "${pch_sum}\n")
+
 # swarm_library(NAME SOURCES... [LINK targets...])
 function(swarm_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})

@@ -34,7 +34,8 @@ Result<Database> Database::open(const std::string& path, const DatabaseOptions& 
   if (options.access == Access::create) {
     // Only when missing: closing any descriptor of a file drops this process's POSIX locks on it, also those of another
     // connection.
-    if (::access(path.c_str(), F_OK) != 0) {
+    // SQLite's name for a database without a file is not a file to be made.
+    if (path != ":memory:" && ::access(path.c_str(), F_OK) != 0) {
       if (Result<void> made = create_private(path); !made) return fail(made.error());
     }
   }
