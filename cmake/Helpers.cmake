@@ -4,6 +4,9 @@ target_link_libraries(swarm_pch PUBLIC project_options)
 target_precompile_headers(swarm_pch PRIVATE "${CMAKE_SOURCE_DIR}/cmake/pch.hpp")
 target_compile_options(swarm_pch PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Xclang -fno-pch-timestamp>)
 
+# CMake passes the header's path behind -Xclang, where ccache does not see that it is a path.
+set(CMAKE_CXX_COMPILE_OPTIONS_USE_PCH -include-pch <PCH_FILE>)
+
 # A precompiled header holds the paths of the clone it was made in, so ccache would share nothing between clones. It is
 # told what the header means instead: the hash of the preprocessed text (CCACHE_PCH_EXTSUM in Options.cmake).
 execute_process(
