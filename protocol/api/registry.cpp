@@ -21,6 +21,7 @@
 #include "protocol/api/sandbox.hpp"
 #include "protocol/api/secret.hpp"
 #include "protocol/api/stream.hpp"
+#include "protocol/api/swarm.hpp"
 #include "protocol/api/template.hpp"
 #include "protocol/core/nearest.hpp"
 #include "protocol/core/utf8.hpp"
@@ -45,7 +46,7 @@ std::span<const MethodInfo* const> all_methods() {
   static const auto all = joined<MethodInfo>(
       {rpc_methods(), daemon_methods(), sandbox_methods(), exec_methods(), files_methods(), files_transfer_methods(),
        forward_methods(), template_methods(), events_methods(), limits_methods(), cost_methods(), budget_methods(),
-       secret_methods(), agent_methods(), message_methods(), lock_methods(), note_methods()});
+       secret_methods(), agent_methods(), message_methods(), lock_methods(), note_methods(), swarm_methods()});
   return all;
 }
 
@@ -55,9 +56,9 @@ std::span<const MethodInfo* const> agentd_methods() {
 }
 
 std::span<const EventInfo* const> all_events() {
-  static const auto all =
-      joined<EventInfo>({daemon_events(), sandbox_events(), exec_events(), events_events(), limits_events(),
-                         budget_events(), agent_events(), message_events(), lock_events(), note_events()});
+  static const auto all = joined<EventInfo>({daemon_events(), sandbox_events(), exec_events(), events_events(),
+                                             limits_events(), budget_events(), agent_events(), message_events(),
+                                             lock_events(), note_events(), swarm_events()});
   return all;
 }
 
