@@ -1,6 +1,6 @@
 #include "daemon/config/schema.hpp"
 
-#include "daemon/config/codec.hpp"
+#include "daemon/config/sections.hpp"
 
 namespace swarm::config {
 
@@ -67,32 +67,6 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-template <class T>
-Rule<T> between(T low, T high) {
-  return {fmt::format("{} from {} to {}", std::is_floating_point_v<T> ? "a number" : "a whole number", low, high),
-          [low, high](const T& value) { return value >= low && value <= high; },
-          {}};
-}
-
-Rule<Duration> between(Duration low, Duration high) {
-  return {fmt::format("a duration from \"{}\" to \"{}\"", format_duration(low), format_duration(high)),
-          [low, high](const Duration& value) { return value >= low && value <= high; },
-          {}};
-}
-
-/// Zero switches the thing off, anything else is between the two.
-Rule<Duration> off_or(Duration low, Duration high) {
-  return {fmt::format("\"0\" (off) or a duration from \"{}\" to \"{}\"", format_duration(low), format_duration(high)),
-          [low, high](const Duration& value) { return value == Duration::zero() || (value >= low && value <= high); },
-          {}};
-}
-
-Rule<ByteSize> between(ByteSize low, ByteSize high) {
-  return {fmt::format("a size from \"{}\" to \"{}\"", format_size(low), format_size(high)),
-          [low, high](const ByteSize& value) { return value >= low && value <= high; },
-          {}};
-}
-
 Rule<Strings> each(std::string expected, bool (*holds)(const std::string&)) {
   return {std::move(expected), [holds](const Strings& all) { return std::ranges::all_of(all, holds); },
           [holds](const Strings& all) {
@@ -142,45 +116,6 @@ bool is_id_range(const std::string& text) {
   return start >= 1000 && count >= 1 && start + count <= (1ULL << 32U) - 1;
 }
 
-/// USD with at most nine decimals, or nothing.
-bool is_usd(const std::string& text) {
-  if (text.empty()) return true;
-  const auto dot = text.find('.');
-  const std::string whole = text.substr(0, dot);
-  const std::string part = dot == std::string::npos ? "0" : text.substr(dot + 1);
-  const auto digits = [](const std::string& s) {
-    return !s.empty() && s.find_first_not_of("0123456789") == std::string::npos;
-  };
-  return digits(whole) && whole.size() <= 9 && digits(part) && part.find_last_not_of('0') + 1 <= 9;
-}
-
-/// "2026-07-01", or with a time as in "2026-07-01T12:30:00Z"; or nothing.
-bool is_utc(const std::string& text) {
-  constexpr std::string_view kShape = "0000-00-00T00:00:00Z";
-  if (text.empty()) return true;
-  if (text.size() != 10 && text.size() != kShape.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool digit = text[i] >= '0' && text[i] <= '9';
-    if (kShape[i] == '0' ? !digit : text[i] != kShape[i]) return false;
-  }
-  return true;
-}
-
-/// "mcp/github", "e2b/*", "*".
-bool is_key_pattern(const std::string& text) {
-  return !text.empty() && text.size() <= 200 && text.find('*') >= text.size() - 1 &&
-         std::ranges::all_of(text, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("_.-/*").contains(c);
-         });
-}
-
-Rule<std::string> key_pattern_rule() {
-  return {"a name such as \"mcp/github\", or its beginning and * such as \"e2b/*\"", is_key_pattern, {}};
-}
-Rule<std::string> usd_rule() {
-  return {"an amount in USD such as \"0.0000045\", with at most nine decimals", is_usd, {}};
-}
-
 Rule<Strings> providers() { return each("a list of providers; known: \"local\"", is_provider); }
 Rule<Strings> hosts() {
   return each(R"(a list of host names such as "github.com", "*.npmjs.org" or "example.com:8443")", is_host);
@@ -189,12 +124,6 @@ Rule<std::string> instance_name() {
   return {"a name of a-z, 0-9, _ and -", [](const std::string& name) { return is_instance_name(name); }, {}};
 }
 
-constexpr ByteSize mib(std::uint64_t n) { return {n << 20U}; }
-constexpr ByteSize gib(std::uint64_t n) { return {n << 30U}; }
-constexpr Duration ms(std::int64_t n) { return std::chrono::milliseconds(n); }
-constexpr Duration sec(std::int64_t n) { return std::chrono::seconds(n); }
-constexpr Duration hours(std::int64_t n) { return std::chrono::hours(n); }
-
 Rule<double> cpu_rule() { return between(0.05, 1024.0); }
 Rule<ByteSize> memory_rule() { return between(mib(16), gib(65536)); }
 Rule<ByteSize> disk_rule() { return between(mib(16), gib(1U << 20U)); }
@@ -202,47 +131,6 @@ Rule<std::uint32_t> process_rule() { return between<std::uint32_t>(8, 1'000'000)
 Rule<std::uint32_t> descriptor_rule() { return between<std::uint32_t>(64, 1'000'000); }
 Rule<Duration> lease_rule() { return between(sec(10), hours(24 * 7)); }
 Rule<Duration> max_duration_rule() { return off_or(sec(10), hours(24 * 365)); }
-
-/// The parts that do not depend on how the structs of a section are reached.
-template <class S>
-Section outline(std::string name, std::string doc, std::vector<Setting> settings) {
-  Section section;
-  section.name = std::move(name);
-  section.doc = std::move(doc);
-  section.settings = std::move(settings);
-  section.show_default = [](const Setting& setting) {
-    const S defaults;
-    return setting.show(&defaults);
-  };
-  return section;
-}
-
-template <class S>
-Section fixed(std::string name, S Config::* member, std::string doc, std::vector<Setting> settings) {
-  Section section = outline<S>(std::move(name), std::move(doc), std::move(settings));
-  section.at = [member](Config& config, const std::string&) -> void* { return &(config.*member); };
-  section.find = [member](const Config& config, const std::string&) -> const void* { return &(config.*member); };
-  section.instances = [](const Config&) { return Strings{""}; };
-  return section;
-}
-
-template <class S>
-Section named(std::string name, std::map<std::string, S> Config::* member, std::string doc,
-              std::vector<Setting> settings) {
-  Section section = outline<S>(std::move(name), std::move(doc), std::move(settings));
-  section.named = true;
-  section.at = [member](Config& config, const std::string& instance) -> void* { return &(config.*member)[instance]; };
-  section.find = [member](const Config& config, const std::string& instance) -> const void* {
-    const auto found = (config.*member).find(instance);
-    return found == (config.*member).end() ? nullptr : &found->second;
-  };
-  section.instances = [member](const Config& config) {
-    Strings names;
-    for (const auto& [instance, value] : config.*member) names.push_back(instance);
-    return names;
-  };
-  return section;
-}
 
 Section concealed(Section section) {
   section.conceal = true;
@@ -428,59 +316,6 @@ std::vector<Section> build_sandbox_sections() {
            setting("roles", &Secret::roles, now, "Roles in those swarms that may use it, by name or glob."),
            setting("hosts", &Secret::hosts, now,
                    "Hosts that it may be sent to. Empty: as its user in the daemon decides.", hosts())})),
-  };
-}
-
-std::vector<Section> build_money_sections() {
-  using enum Reload;
-  return {
-      fixed(
-          "costs", &Config::costs, "How money is counted.",
-          {setting("tick", &Costs::tick, now, "How often budgets are compared with what was spent.",
-                   between(ms(100), sec(60))),
-           setting("label", &Costs::label, next,
-                   "The label of a sandbox whose value its costs are summed by, beside swarm, agent, role and task.")}),
-      named(
-          "price", &Config::prices,
-          "What something costs from a time on. Of the tables that fit, the longest `applies_to` holds, of these the "
-          "latest. Built in: `local/*` is free, `e2b/*` is E2B's list price. Entries of the ledger keep the price that "
-          "they were made with.",
-          {setting("applies_to", &Price::applies_to, now,
-                   "`PROVIDER/TEMPLATE` for sandboxes, `model/NAME` for tokens, `mcp/NAME` for calls; `*` at the end "
-                   "stands for anything.",
-                   key_pattern_rule()),
-           setting("valid_from", &Price::valid_from, now, "From when on, UTC. Empty: always.",
-                   {"a time such as \"2026-07-01\" or \"2026-07-01T12:30:00Z\"", is_utc, {}}),
-           setting("vcpu_second", &Price::vcpu_second, now, "USD a second for each vCPU.", usd_rule()),
-           setting("gib_second", &Price::gib_second, now, "USD a second for each GiB of memory.", usd_rule()),
-           setting("sandbox_second", &Price::sandbox_second, now, "USD a second for each sandbox, whatever its size.",
-                   usd_rule()),
-           setting("input_million", &Price::input_million, now, "USD for a million input tokens.", usd_rule()),
-           setting("output_million", &Price::output_million, now, "USD for a million output tokens.", usd_rule()),
-           setting("cache_read_million", &Price::cache_read_million, now,
-                   "USD for a million tokens read from the provider's cache.", usd_rule()),
-           setting("cache_write_million", &Price::cache_write_million, now, "USD for a million tokens written to it.",
-                   usd_rule()),
-           setting("call", &Price::call, now, "USD for a call.", usd_rule()),
-           setting("bills_paused", &Price::bills_paused, now, "A paused sandbox costs as much as a running one.")}),
-      named("rate", &Config::rates,
-            "How fast something may be done. The longest `key` that fits holds. `swarmctl limits set` overrides it at "
-            "run "
-            "time.",
-            {setting("key", &RateLimit::key, now,
-                     "What is limited: `provider/e2b/create`, `mcp/github`, `model/anthropic`, `messages/*`.",
-                     key_pattern_rule()),
-             setting("rate", &RateLimit::rate, now, "At most so many in each period. Not set: no limit.",
-                     {"a rate above zero such as \"60/min\" or \"5/s\"",
-                      [](const Rate& rate) { return rate.count > 0; },
-                      {}}),
-             setting("burst", &RateLimit::burst, now, "So many may be done at once after a rest.",
-                     between<std::uint32_t>(1, 1'000'000)),
-             setting("guard", &RateLimit::guard, now,
-                     "Jitter of the network: the far end counts no more than the rate although some arrive late.",
-                     between(ms(0), sec(60))),
-             setting("queue", &RateLimit::queue, now, "At most so many callers wait.",
-                     between<std::uint32_t>(0, 1'000'000))}),
   };
 }
 

@@ -15,7 +15,7 @@ using namespace swarm::costs;
 namespace {
 
 constexpr int kEntries = 1'000'000;
-constexpr int kBatch = 1000;
+constexpr int kBatch = 20'000;
 constexpr int kSandboxes = 10'000;
 constexpr std::int64_t kStartUs = 1'780'272'000'000'000;  // a midnight, UTC
 constexpr std::int64_t kDays = 30;
