@@ -50,12 +50,27 @@ Result<void> Daemon::open() {
   constexpr std::array kDomains = {&sandbox::kSandboxDomain};
   std::vector<store::Domain> domains;
   for (const store::Domain* domain : kDomains) domains.push_back(*domain);
+  std::ranges::copy(Accounts::domains(), std::back_inserter(domains));
   const std::filesystem::path path =
       config.store.path.empty() ? setup_.places.database / "swarmd.db" : config.store.path;
   auto store = store::Store::open(loop_, {.path = path, .identity = {.program = fmt::format("swarmd {}", kVersion)}},
                                   domains, random_);
   if (!store) return fail(store.error());
   store_ = std::move(*store);
+
+  Result<std::string> boot_id = costs::read_boot_id();
+  if (!boot_id) return fail(boot_id.error());
+  const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  accounts_ = std::make_unique<Accounts>(
+      Accounts::Setup{.loop = loop_,
+                      .store = *store_,
+                      .redactor = setup_.redactor,
+                      .secret_places = {.stored = setup_.places.state / "secrets",
+                                        .credentials = credentials == nullptr ? "" : credentials},
+                      .from_environment = std::move(setup_.from_environment),
+                      .boot_id = std::move(*boot_id),
+                      .enforce = {}},
+      config);
 
   Result<std::vector<std::unique_ptr<providers::Provider>>> made =
       providers::make_providers(loop_, setup_.loaded.config, setup_.places);
@@ -101,6 +116,7 @@ Result<void> Daemon::open() {
   rpc::add_forward_methods(*router_, *services_);
   rpc::add_sandbox_methods(*router_, *services_);
   rpc::add_template_methods(*router_, *services_);
+  accounts_->add_methods(*router_);
   server_ = std::make_unique<Server>(loop_, socket_->take_fd(),
                                      Server::Options{.limits = wire_limits(config.limits),
                                                      .max_connections = config.limits.connections,
@@ -115,6 +131,8 @@ async::Task<Result<void>> Daemon::run() {
   tasks_.spawn(reload_on_hangup());
   drain_ = setup_.loaded.config.daemon.drain_timeout;
 
+  const Result<void> accounts = co_await accounts_->start(setup_.loaded.config);
+  if (!accounts) co_return fail(accounts.error());
   const Result<void> recovered = co_await sandboxes_->recover();
   if (!recovered) co_return fail(recovered.error());
   co_await record(
@@ -132,6 +150,8 @@ async::Task<Result<void>> Daemon::run() {
   co_await server_->drain(drain_);
   background_.cancel_all();
   forwards_.reset();
+  const Result<void> remembered = co_await accounts_->stop();
+  if (!remembered) logger().warn("rate limits start anew", {{"error", remembered.error()}});
   sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
   co_return {};
 }
@@ -167,6 +187,7 @@ Result<api::DaemonReloadReply> Daemon::reload() {
   running = config::reloaded(running, wanted->config);
   setup_.loaded.origins = wanted->origins;
   setup_.logging.set_levels(running.log);
+  accounts_->reload(running);
   logger().info("configuration read again", {{"changed", reply.changed.size() + reply.for_new.size()},
                                              {"needs_restart", reply.needs_restart.size()}});
   return reply;

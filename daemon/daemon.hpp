@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "daemon/accounts.hpp"
 #include "daemon/config/load.hpp"
 #include "daemon/forward/forwards.hpp"
 #include "daemon/log/log.hpp"
@@ -21,6 +22,9 @@ class Daemon final : private rpc::Control {
     Places places;
     service::ServiceManager& manager;
     log::Logging& logging;
+    secrets::Redactor& redactor;
+    /// The variables that secrets are taken from.
+    std::map<std::string, secrets::SecretString> from_environment;
   };
 
   Daemon(async::Loop& loop, Random& random, Setup setup);
@@ -49,6 +53,7 @@ class Daemon final : private rpc::Control {
   Setup setup_;
   std::optional<service::ServerSocket> socket_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Accounts> accounts_;
   std::vector<std::unique_ptr<providers::Provider>> providers_;
   std::vector<providers::Provider*> provider_list_;
   std::unique_ptr<wire::SessionBudget> budget_;

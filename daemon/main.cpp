@@ -77,7 +77,9 @@ int serve(const Options& options) {
                  .loaded = std::move(*loaded),
                  .places = std::move(*places),
                  .manager = manager,
-                 .logging = **logging});
+                 .logging = **logging,
+                 .redactor = redactor,
+                 .from_environment = std::move(from_environment)});
   if (Result<void> opened = daemon.open(); !opened) {
     if (options.background) logger.error("cannot start", {{"error", opened.error()}});
     return complain(opened.error());
