@@ -12,6 +12,10 @@ struct InnerWhoamiReply {
   std::uint32_t pid = 0;
   std::string user;
   Identity identity = Identity::unknown;
+  std::optional<std::string> agent;
+  std::optional<std::string> role;
+  std::optional<std::string> swarm;
+  std::optional<std::string> swarm_name;
   bool operator==(const InnerWhoamiReply&) const = default;
 
   template <class D>
@@ -22,6 +26,10 @@ struct InnerWhoamiReply {
     d.field("user", &InnerWhoamiReply::user, "The name of that uid.").required();
     d.field("identity", &InnerWhoamiReply::identity, "How sure that is.").required();
     d.field("sandbox", &InnerWhoamiReply::sandbox, "The sandbox.").required();
+    d.field("agent", &InnerWhoamiReply::agent, "The agent of that uid; absent: none.");
+    d.field("role", &InnerWhoamiReply::role, "The agent's role, where it has one.");
+    d.field("swarm", &InnerWhoamiReply::swarm, "The swarm whose home the sandbox is, by id; absent: none.");
+    d.field("swarm_name", &InnerWhoamiReply::swarm_name, "Its name.");
   }
 };
 

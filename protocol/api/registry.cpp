@@ -22,6 +22,7 @@
 #include "protocol/api/secret.hpp"
 #include "protocol/api/stream.hpp"
 #include "protocol/api/swarm.hpp"
+#include "protocol/api/team.hpp"
 #include "protocol/api/template.hpp"
 #include "protocol/core/nearest.hpp"
 #include "protocol/core/utf8.hpp"
@@ -51,7 +52,7 @@ std::span<const MethodInfo* const> all_methods() {
 }
 
 std::span<const MethodInfo* const> agentd_methods() {
-  static const auto all = joined<MethodInfo>({rpc_methods(), agentd_own_methods()});
+  static const auto all = joined<MethodInfo>({rpc_methods(), agentd_own_methods(), team_methods()});
   return all;
 }
 

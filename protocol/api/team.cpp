@@ -1,0 +1,19 @@
+#include "protocol/api/team.hpp"
+
+#include "protocol/api/describe.hpp"
+
+namespace swarm::api {
+
+template const TypeInfo& type_of<TeamMember>();
+template const TypeInfo& type_of<TeamOpenRequest>();
+template const TypeInfo& type_of<TeamInfo>();
+template const TypeInfo& type_of<TeamJoinRequest>();
+template const TypeInfo& type_of<TeamLeaveRequest>();
+
+std::span<const MethodInfo* const> team_methods() {
+  static constexpr std::array<const MethodInfo*, 4> kAll = {&inside::kTeamOpen, &inside::kTeamJoin, &inside::kTeamLeave,
+                                                            &inside::kTeamList};
+  return kAll;
+}
+
+}  // namespace swarm::api
