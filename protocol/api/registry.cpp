@@ -17,6 +17,7 @@
 #include "protocol/api/lock.hpp"
 #include "protocol/api/message.hpp"
 #include "protocol/api/note.hpp"
+#include "protocol/api/pane.hpp"
 #include "protocol/api/rpc.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/api/secret.hpp"
@@ -44,15 +45,17 @@ std::vector<const Info*> joined(std::initializer_list<List<Info>> lists) {
 }  // namespace
 
 std::span<const MethodInfo* const> all_methods() {
-  static const auto all = joined<MethodInfo>(
-      {rpc_methods(), daemon_methods(), sandbox_methods(), exec_methods(), files_methods(), files_transfer_methods(),
-       forward_methods(), template_methods(), events_methods(), limits_methods(), cost_methods(), budget_methods(),
-       secret_methods(), agent_methods(), message_methods(), lock_methods(), note_methods(), swarm_methods()});
+  static const auto all =
+      joined<MethodInfo>({rpc_methods(), daemon_methods(), sandbox_methods(), exec_methods(), files_methods(),
+                          files_transfer_methods(), forward_methods(), template_methods(), events_methods(),
+                          limits_methods(), cost_methods(), budget_methods(), secret_methods(), agent_methods(),
+                          message_methods(), lock_methods(), note_methods(), swarm_methods(), pane_methods()});
   return all;
 }
 
 std::span<const MethodInfo* const> agentd_methods() {
-  static const auto all = joined<MethodInfo>({rpc_methods(), agentd_own_methods(), team_methods()});
+  static const auto all =
+      joined<MethodInfo>({rpc_methods(), agentd_own_methods(), team_methods(), pane_inside_methods()});
   return all;
 }
 

@@ -77,7 +77,7 @@ TEST_CASE("nothing that a sandbox must not reach is open to tunnels") {
     CHECK(method->caller != Caller::daemon);
     if (method->caller == Caller::host) continue;
     for (const char* domain : {"sandbox.", "exec.", "files.", "forward.", "config.", "daemon.", "template.", "events.",
-                               "limits.", "cost.", "budget.", "secret."}) {
+                               "limits.", "cost.", "budget.", "secret.", "pane."}) {
       CHECK_FALSE(method->name.starts_with(domain));
     }
   }
@@ -94,7 +94,10 @@ TEST_CASE("agentd serves the clients' own methods without the sandbox") {
     CHECK(outer->request().fields.size() == method->request().fields.size() + 1);
   }
   for (const MethodInfo* method : all_methods()) {
-    if (!method->name.starts_with("exec.") && !method->name.starts_with("files.")) continue;
+    if (!method->name.starts_with("exec.") && !method->name.starts_with("files.") &&
+        !method->name.starts_with("pane.")) {
+      continue;
+    }
     INFO(method->name);
     CHECK(find_method(agentd_methods(), method->name) != nullptr);
     CHECK(method->request().fields.front().name == "sandbox");

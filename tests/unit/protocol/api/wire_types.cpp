@@ -12,8 +12,10 @@ namespace {
 void collect(std::map<std::string, const TypeInfo*>& out, const TypeInfo& type) {
   if (type.element != nullptr) return collect(out, type.element());
   if (type.kind != TypeKind::structure) return;
-  const bool in_sandbox =
-      !type.fields.empty() && type.fields.front().name == "sandbox" && type.fields.front().is_required;
+  // `sandbox` alone, or the choice between `sandbox` and `swarm`, stands before the fields of the tunnel's own struct.
+  const auto& fields = type.fields;
+  const bool in_sandbox = !fields.empty() && fields.front().name == "sandbox" &&
+                          (fields.front().is_required || (fields.size() > 1 && fields[1].name == "swarm"));
   const auto [place, added] = out.emplace(in_sandbox ? type.name + " in a sandbox" : type.name, &type);
   if (!added && place->second != &type) throw std::logic_error("two wire structs are called " + place->first);
   if (!added) return;
