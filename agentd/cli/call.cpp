@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -78,18 +79,25 @@ Error to_error(const Value& shape) {
 
 }  // namespace
 
-Result<Value> call(const std::string& socket, const std::string& method, Value arguments,
-                   std::chrono::milliseconds patience) {
+bool exists(const std::string& socket) { return access(socket.c_str(), F_OK) == 0; }
+
+Result<Value> call(const std::string& socket, const std::string& method, const Value& arguments,
+                   std::chrono::milliseconds patience, Sent* sent) {
+  Sent ignored = Sent::no;
+  Sent& far = sent == nullptr ? ignored : *sent;
+  far = Sent::no;
   const auto deadline = Clock::now() + patience;
   const Result<UniqueFd> fd = connect_to(socket);
   if (!fd) return fail(fd.error());
-  const Value request(Value::Array{0, 1, method, Value::Array{std::move(arguments)}});
-  if (const Result<void> sent = send_all(fd->get(), wire::encode(request)); !sent) return fail(sent.error());
+  const Value request(Value::Array{0, 1, method, Value::Array{arguments}});
+  far = Sent::perhaps;
+  if (const Result<void> gone = send_all(fd->get(), wire::encode(request)); !gone) return fail(gone.error());
   for (;;) {
     Result<Value> message = receive(fd->get(), deadline);
     if (!message) return message;
     Value::Array* response = message->as_array();
     if (response == nullptr || response->size() != 4) continue;  // a notification
+    far = Sent::answered;
     if (!(*response)[2].is_nil()) return fail(to_error((*response)[2]));
     return std::move((*response)[3]);
   }

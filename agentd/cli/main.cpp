@@ -1,96 +1,71 @@
 // `swarm`: what agents, hooks and people call inside a sandbox. Static and without an event loop, since it is started
-// for every little question.
+// for every little question. The verbs are in verb.hpp.
 
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "agentd/cli/call.hpp"
+#include "agentd/cli/verb.hpp"
+#include "protocol/core/nearest.hpp"
 
 namespace {
 
 using namespace swarm;
-
-constexpr int kFailed = 1;
-constexpr int kUsage = 2;
-constexpr std::chrono::seconds kPatience{10};
-
-struct Options {
-  std::string socket = cli::kInnerSocket;
-  std::vector<std::string> words;
-};
-
-/// One verb; more come as files of their own.
-struct Verb {
-  const char* name;
-  const char* summary;
-  int (*run)(const Options& options);
-};
-
-int complain(const Error& error) {
-  std::fprintf(stderr, "swarm: %s\n", error.to_string().c_str());
-  return kFailed;
-}
-
-/// "key: value" lines; what came is a flat map.
-void print_fields(const Value& answer) {
-  const Value::Map* fields = answer.as_map();
-  if (fields == nullptr) return;
-  for (const auto& [name, value] : *fields) {
-    std::string text;
-    if (const auto* string = value.as_string()) text = *string;
-    if (const auto* number = value.as_int()) text = std::to_string(*number);
-    if (const auto* truth = value.as_bool()) text = *truth ? "yes" : "no";
-    std::printf("%-12s %s\n", name.c_str(), text.c_str());
-  }
-}
-
-int ask(const Options& options, const char* method) {
-  const Result<Value> answer = cli::call(options.socket, method, Value(Value::Map{}), kPatience);
-  if (!answer) return complain(answer.error());
-  print_fields(*answer);
-  return EXIT_SUCCESS;
-}
-
-int version(const Options& /*options*/) {
-  std::printf("swarm %s\n", SWARM_VERSION);
-  return EXIT_SUCCESS;
-}
-int whoami(const Options& options) { return ask(options, "inner.whoami"); }
-int status(const Options& options) { return ask(options, "inner.status"); }
-
-constexpr Verb kVerbs[] = {
-    {"status", "how the sandbox's agentd is doing", status},
-    {"version", "the version of this program", version},
-    {"whoami", "who you are in this sandbox, as the kernel says", whoami},
-};
+using cli::Verb;
 
 int usage(std::FILE* to, int result) {
-  std::fprintf(to, "usage: swarm [--socket PATH] VERB\n\n");
-  for (const Verb& verb : kVerbs) std::fprintf(to, "  %-10s %s\n", verb.name, verb.summary);
+  std::fprintf(to, "usage: swarm [--socket PATH] VERB [WORDS...]\n\n");
+  for (const Verb* verb : cli::all_verbs()) {
+    std::fprintf(to, "  %-11.*s %.*s\n", static_cast<int>(verb->name.size()), verb->name.data(),
+                 static_cast<int>(verb->summary.size()), verb->summary.data());
+  }
+  std::fprintf(to, "\n'swarm VERB --help' tells more; every verb takes '--json'.\n");
   return result;
+}
+
+int help(const Verb& verb) {
+  const auto print = [](const char* format, std::string_view text) {
+    std::printf(format, static_cast<int>(text.size()), text.data());
+  };
+  std::string forms(verb.usage);
+  for (auto at = forms.find('\n'); at != std::string::npos; at = forms.find('\n', at + 1)) {
+    forms.replace(at, 1, "\n       swarm ");
+  }
+  print("usage: swarm %.*s\n\n", forms);
+  print("%.*s.\n", verb.summary);
+  if (!verb.details.empty()) print("\n%.*s\n", verb.details);
+  return cli::kExitOk;
+}
+
+int run(const Verb& verb, cli::Invocation& call) {
+  call.verb = &verb;
+  const auto text = std::ranges::find(call.words, "--");
+  if (std::find(call.words.begin(), text, "--help") != text) return help(verb);
+  return verb.run(call);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options;
-  options.words.assign(argv + 1, argv + argc);
-  if (options.words.size() >= 2 && options.words[0] == "--socket") {
-    options.socket = options.words[1];
-    options.words.erase(options.words.begin(), options.words.begin() + 2);
+  cli::Invocation call{.socket = cli::kInnerSocket, .words = {argv + std::min(argc, 1), argv + argc}};
+  if (call.words.size() >= 2 && call.words[0] == "--socket") {
+    call.socket = call.words[1];
+    call.words.erase(call.words.begin(), call.words.begin() + 2);
   }
-  if (options.words.empty()) return usage(stderr, kUsage);
-  if (options.words[0] == "--help" || options.words[0] == "help") return usage(stdout, EXIT_SUCCESS);
-  for (const Verb& verb : kVerbs) {
-    if (options.words[0] != verb.name) continue;
-    if (options.words.size() > 1) {
-      std::fprintf(stderr, "swarm: '%s' takes no arguments\n", verb.name);
-      return kUsage;
-    }
-    return verb.run(options);
+  if (call.words.empty()) return usage(stderr, cli::kExitUsage);
+  const std::string name = call.words.front();
+  call.words.erase(call.words.begin());
+  const bool asks_for_help = name == "help" || name == "--help" || name == "-h";
+  if (asks_for_help && call.words.empty()) return usage(stdout, cli::kExitOk);
+  std::vector<std::string> names;
+  for (const Verb* verb : cli::all_verbs()) {
+    if (asks_for_help && verb->name == call.words.front()) return help(*verb);
+    if (verb->name == name) return run(*verb, call);
+    names.emplace_back(verb->name);
   }
-  std::fprintf(stderr, "swarm: unknown verb '%s'\n", options.words[0].c_str());
-  return usage(stderr, kUsage);
+  const std::string& unknown = asks_for_help ? call.words.front() : name;
+  std::fprintf(stderr, "swarm: unknown verb '%s'%s\n", unknown.c_str(), did_you_mean(unknown, names).c_str());
+  return cli::kExitUsage;
 }

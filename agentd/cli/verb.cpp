@@ -1,0 +1,56 @@
+#include "agentd/cli/verb.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "protocol/coord/text.hpp"
+
+namespace swarm::cli {
+namespace {
+
+/// A line for each group.
+constexpr std::span<const Verb> (*kGroups[])() = {
+    general_verbs,
+};
+
+}  // namespace
+
+std::vector<const Verb*> all_verbs() {
+  std::vector<const Verb*> all;
+  for (const auto& group : kGroups) {
+    for (const Verb& verb : group()) all.push_back(&verb);
+  }
+  std::ranges::sort(all, {}, &Verb::name);
+  return all;
+}
+
+int exit_of(Code code) {
+  switch (code) {
+    case Code::invalid_argument:
+      return kExitUsage;
+    case Code::unavailable:
+      return kExitUnavailable;
+    case Code::not_found:
+      return kExitNotFound;
+    case Code::deadline_exceeded:
+      return kExitTimeout;
+    case Code::permission_denied:
+    case Code::unauthenticated:
+      return kExitDenied;
+    default:
+      return kExitFailed;
+  }
+}
+
+int failed(const Error& error) {
+  std::fprintf(stderr, "swarm: %s\n", coord::clean_text(error.to_string()).c_str());
+  return exit_of(error.code);
+}
+
+int misused(const Invocation& call, const Error& error) {
+  const std::string usage(call.verb->usage);
+  std::fprintf(stderr, "swarm: %s\nusage: swarm %s\n", coord::clean_text(error.message).c_str(), usage.c_str());
+  return kExitUsage;
+}
+
+}  // namespace swarm::cli
