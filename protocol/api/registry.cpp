@@ -13,6 +13,7 @@
 #include "protocol/api/exec.hpp"
 #include "protocol/api/files_transfer.hpp"
 #include "protocol/api/forward.hpp"
+#include "protocol/api/git_inner.hpp"
 #include "protocol/api/limits.hpp"
 #include "protocol/api/lock.hpp"
 #include "protocol/api/message.hpp"
@@ -55,7 +56,7 @@ std::span<const MethodInfo* const> all_methods() {
 
 std::span<const MethodInfo* const> agentd_methods() {
   static const auto all =
-      joined<MethodInfo>({rpc_methods(), agentd_own_methods(), team_methods(), pane_inside_methods()});
+      joined<MethodInfo>({rpc_methods(), agentd_own_methods(), team_methods(), pane_inside_methods(), git_methods()});
   return all;
 }
 

@@ -1,0 +1,101 @@
+#pragma once
+// What a swarm made, safe on the host: a bare repository of ours for each swarm. It holds everything it needs, so that
+// neither the user's `git gc` nor the end of a sandbox loses a commit.
+//
+//   user's repository --Source--> Keep --pack--> sandbox
+//   user's repository <-publish-- Keep <-pack--- sandbox
+//
+// A pack that comes in is size-capped, indexed and checked in a quarantine, then joins the repository; names move last,
+// all at once, on disk before it is acknowledged. A name that moves to a commit that does not contain the one before
+// leaves that one under `refs/swarm/kept/<id>`: nothing becomes unreachable until `remove`.
+
+#include "daemon/git/source.hpp"
+
+namespace swarm::git {
+
+/// How closely a pack is looked at.
+enum class Trust {
+  user,     ///< the user's own repository: hashes and completeness; old repositories have many small sins
+  sandbox,  ///< anything may come: also every object's form, names of paths, URLs of submodules
+};
+
+struct KeepLimits {
+  std::uint64_t pack_bytes = std::uint64_t{8} << 30U;  ///< of one pack that comes in
+};
+
+/// What goes in.
+struct Delivery {
+  std::unique_ptr<wire::ByteSource> pack;  ///< null or empty: there is nothing new but names
+  std::vector<Ref> refs;
+  std::vector<std::string> shallow;
+  Trust trust = Trust::sandbox;
+};
+
+/// Where a branch goes.
+struct Publication {
+  std::string repository;  ///< the user's
+  std::string commit;
+  std::string branch;  ///< "swarm/<name>": `refs/heads/` of it is written, nothing else
+  /// Replace a branch that holds other commits; else that is `failed_precondition`.
+  enum class Existing { refuse, replace } existing = Existing::refuse;
+};
+
+/// What was published.
+struct Published {
+  std::string branch;
+  std::string commit;
+  std::string before;  ///< where the branch was; empty when it is new
+};
+
+class Keep {
+ public:
+  /// Opens the repository at `directory`, made when missing; `program` outlives it. Leftovers of a crash go.
+  static async::Task<Result<std::unique_ptr<Keep>>> open(const Program& program, std::string directory,
+                                                         KeepLimits limits = {});
+  Keep(const Keep&) = delete;
+  Keep& operator=(const Keep&) = delete;
+
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+
+  /// Takes objects and names. `failed_precondition` when the pack is damaged, not allowed, or not complete;
+  /// `resource_exhausted` when it is larger than the limit; nothing is changed then. Deliveries take turns.
+  async::Task<Result<void>> receive(Delivery delivery);
+
+  /// Names that begin with `prefix`.
+  async::Task<Result<std::vector<Ref>>> refs(std::string prefix = "refs/") const;
+  /// The commit of a name; `not_found`.
+  async::Task<Result<std::string>> resolve(std::string name) const;
+  [[nodiscard]] Result<std::vector<std::string>> shallow() const;
+
+  /// As in `Source`: what a sandbox that has `have` needs for `want`.
+  async::Task<Result<std::unique_ptr<wire::ByteSource>>> pack(std::vector<std::string> want,
+                                                              std::vector<std::string> have) const;
+
+  /// Paths that differ between two commits, as they are, sorted.
+  async::Task<Result<std::vector<std::string>>> changed_paths(std::string from, std::string to) const;
+
+  /// A unified diff as it comes, without colours and external programs.
+  Result<std::unique_ptr<wire::ByteSource>> diff(std::string from, std::string to) const;
+
+  /// Copies a commit into the user's repository and sets the branch. Idempotent. `failed_precondition` when the branch
+  /// is checked out there or holds other commits, `permission_denied` where the repository is another user's.
+  async::Task<Result<Published>> publish(Publication publication) const;
+
+  /// Checks everything: `failed_precondition` with what git says.
+  async::Task<Result<void>> check() const;
+
+  /// Removes the repository: from here on what it alone held is gone.
+  static async::Task<Result<void>> remove(async::Loop& loop, std::string directory);
+
+ private:
+  Keep(const Program& program, std::string directory, KeepLimits limits)
+      : program_(program), directory_(std::move(directory)), limits_(limits), turn_(program.loop()) {}
+  [[nodiscard]] GitCall call(std::vector<std::string> arguments) const;
+
+  const Program& program_;
+  std::string directory_;
+  KeepLimits limits_;
+  async::Turn turn_;
+};
+
+}  // namespace swarm::git
