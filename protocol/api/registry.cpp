@@ -9,6 +9,7 @@
 #include "protocol/api/budget.hpp"
 #include "protocol/api/costs.hpp"
 #include "protocol/api/daemon.hpp"
+#include "protocol/api/db.hpp"
 #include "protocol/api/events.hpp"
 #include "protocol/api/exec.hpp"
 #include "protocol/api/files_transfer.hpp"
@@ -19,6 +20,7 @@
 #include "protocol/api/message.hpp"
 #include "protocol/api/note.hpp"
 #include "protocol/api/pane.hpp"
+#include "protocol/api/pool.hpp"
 #include "protocol/api/rpc.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/api/secret.hpp"
@@ -46,11 +48,32 @@ std::vector<const Info*> joined(std::initializer_list<List<Info>> lists) {
 }  // namespace
 
 std::span<const MethodInfo* const> all_methods() {
-  static const auto all =
-      joined<MethodInfo>({rpc_methods(), daemon_methods(), sandbox_methods(), exec_methods(), files_methods(),
-                          files_transfer_methods(), forward_methods(), template_methods(), events_methods(),
-                          limits_methods(), cost_methods(), budget_methods(), secret_methods(), agent_methods(),
-                          message_methods(), lock_methods(), note_methods(), swarm_methods(), pane_methods()});
+  // One a line: the lists of two changes merge.
+  // clang-format off
+  static const auto all = joined<MethodInfo>({
+      agent_methods(),
+      budget_methods(),
+      cost_methods(),
+      daemon_methods(),
+      database_methods(),
+      events_methods(),
+      exec_methods(),
+      files_methods(),
+      files_transfer_methods(),
+      forward_methods(),
+      limits_methods(),
+      lock_methods(),
+      message_methods(),
+      note_methods(),
+      pane_methods(),
+      pool_methods(),
+      rpc_methods(),
+      sandbox_methods(),
+      secret_methods(),
+      swarm_methods(),
+      template_methods(),
+  });
+  // clang-format on
   return all;
 }
 
@@ -61,9 +84,23 @@ std::span<const MethodInfo* const> agentd_methods() {
 }
 
 std::span<const EventInfo* const> all_events() {
-  static const auto all = joined<EventInfo>({daemon_events(), sandbox_events(), exec_events(), events_events(),
-                                             limits_events(), budget_events(), agent_events(), message_events(),
-                                             lock_events(), note_events(), swarm_events()});
+  // One a line: the lists of two changes merge.
+  // clang-format off
+  static const auto all = joined<EventInfo>({
+      agent_events(),
+      budget_events(),
+      daemon_events(),
+      events_events(),
+      exec_events(),
+      limits_events(),
+      lock_events(),
+      message_events(),
+      note_events(),
+      pool_events(),
+      sandbox_events(),
+      swarm_events(),
+  });
+  // clang-format on
   return all;
 }
 

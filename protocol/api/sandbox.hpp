@@ -13,6 +13,8 @@ struct SandboxCreateRequest {
   std::map<std::string, std::string> env;
   std::optional<std::chrono::milliseconds> lease_ms;
   std::optional<std::chrono::milliseconds> max_lifetime_ms;
+  std::optional<std::chrono::milliseconds> idle_pause_ms;
+  std::optional<std::chrono::milliseconds> idle_kill_ms;
   SandboxLimits limits;
   std::optional<NetworkPolicy> network;
   bool pooled = true;
@@ -40,6 +42,12 @@ struct SandboxCreateRequest {
         .min(1000);
     d.field("max_lifetime_ms", &SandboxCreateRequest::max_lifetime_ms, "It ends this long after creation, used or not.")
         .min(1000);
+    d.field("idle_pause_ms", &SandboxCreateRequest::idle_pause_ms,
+            "It is paused when nothing was run or used in it for so long, whatever its lease, and resumed by the next "
+            "use; 0: never. Else as configured.");
+    d.field(
+        "idle_kill_ms", &SandboxCreateRequest::idle_kill_ms,
+        "It ends when nothing was run or used in it for so long, whatever its lease; 0: never. Else as configured.");
     d.field("limits", &SandboxCreateRequest::limits, "What it may use, on top of the template's limits.");
     d.field("network", &SandboxCreateRequest::network,
             "What it may reach; else as the template says (usually nothing).");

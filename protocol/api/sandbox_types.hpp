@@ -247,6 +247,8 @@ struct SandboxInfo {
   std::optional<std::int64_t> ended_us;
   std::optional<std::int64_t> lease_expires_us;
   std::optional<std::int64_t> lifetime_ends_us;
+  std::optional<std::chrono::milliseconds> idle_pause_ms;
+  std::optional<std::chrono::milliseconds> idle_kill_ms;
   bool from_pool = false;
   TunnelState tunnel = TunnelState::down;
   std::optional<std::string> agentd_version;
@@ -277,6 +279,8 @@ struct SandboxInfo {
     d.field("ended_us", &SandboxInfo::ended_us, "When it ended, UTC.");
     d.field("lease_expires_us", &SandboxInfo::lease_expires_us, "When it ends unless it is used or extended, UTC.");
     d.field("lifetime_ends_us", &SandboxInfo::lifetime_ends_us, "When it ends in any case, UTC.");
+    d.field("idle_pause_ms", &SandboxInfo::idle_pause_ms, "It is paused after so long without use.");
+    d.field("idle_kill_ms", &SandboxInfo::idle_kill_ms, "It ends after so long without use.");
     d.field("from_pool", &SandboxInfo::from_pool, "It had been waiting in the pool.");
     d.field("tunnel", &SandboxInfo::tunnel, "Whether the daemon reaches it.");
     d.field("agentd_version", &SandboxInfo::agentd_version, "Version of its agentd.");
