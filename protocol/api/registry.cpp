@@ -15,18 +15,23 @@
 #include "protocol/api/files_transfer.hpp"
 #include "protocol/api/forward.hpp"
 #include "protocol/api/git_inner.hpp"
+#include "protocol/api/human.hpp"
 #include "protocol/api/limits.hpp"
 #include "protocol/api/lock.hpp"
 #include "protocol/api/message.hpp"
 #include "protocol/api/note.hpp"
 #include "protocol/api/pane.hpp"
 #include "protocol/api/pool.hpp"
+#include "protocol/api/proposal.hpp"
+#include "protocol/api/review.hpp"
 #include "protocol/api/rpc.hpp"
+#include "protocol/api/run.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/api/secret.hpp"
 #include "protocol/api/stream.hpp"
 #include "protocol/api/swarm.hpp"
 #include "protocol/api/team.hpp"
+#include "protocol/api/task.hpp"
 #include "protocol/api/template.hpp"
 #include "protocol/core/nearest.hpp"
 #include "protocol/core/utf8.hpp"
@@ -61,16 +66,21 @@ std::span<const MethodInfo* const> all_methods() {
       files_methods(),
       files_transfer_methods(),
       forward_methods(),
+      human_methods(),
       limits_methods(),
       lock_methods(),
       message_methods(),
       note_methods(),
       pane_methods(),
       pool_methods(),
+      proposal_methods(),
+      review_methods(),
       rpc_methods(),
+      run_methods(),
       sandbox_methods(),
       secret_methods(),
       swarm_methods(),
+      task_methods(),
       template_methods(),
   });
   // clang-format on
@@ -92,13 +102,18 @@ std::span<const EventInfo* const> all_events() {
       daemon_events(),
       events_events(),
       exec_events(),
+      human_events(),
       limits_events(),
       lock_events(),
       message_events(),
       note_events(),
       pool_events(),
+      proposal_events(),
+      review_events(),
+      run_events(),
       sandbox_events(),
       swarm_events(),
+      task_events(),
   });
   // clang-format on
   return all;
