@@ -10,6 +10,7 @@
 // leaves that one under `refs/swarm/kept/<id>`: nothing becomes unreachable until `remove`.
 
 #include "daemon/git/source.hpp"
+#include "protocol/async/event.hpp"
 
 namespace swarm::git {
 

@@ -59,6 +59,7 @@ class Source {
   Source(const Program& program, std::string scratch) : program_(program), scratch_(std::move(scratch)) {}
   [[nodiscard]] GitCall call(std::vector<std::string> arguments) const;
   async::Task<Result<void>> look(std::string path);
+  async::Task<Result<GitCall>> in_work_tree(std::vector<std::string> arguments) const;
 
   const Program& program_;
   std::string scratch_;
