@@ -88,7 +88,8 @@ Result<void> Daemon::open() {
       .session = {.keep_detached = config.local.max_offline},
   });
   const wire::ServerInfo self{.name = "swarmd", .version = std::string(kVersion), .features = {}};
-  router_ = std::make_unique<wire::Router>(self, loop_.clock());
+  answers_ = std::make_unique<rpc::Answers>(loop_, *store_);
+  router_ = std::make_unique<wire::Router>(self, loop_.clock(), answers_.get());
   tunnel_router_ = std::make_unique<wire::Router>(self, loop_.clock());
   sandboxes_ = std::make_unique<sandbox::Sandboxes>(sandbox::Surroundings{.loop = loop_,
                                                                           .store = *store_,

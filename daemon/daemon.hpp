@@ -6,6 +6,7 @@
 #include "daemon/config/load.hpp"
 #include "daemon/forward/forwards.hpp"
 #include "daemon/log/log.hpp"
+#include "daemon/rpc/answers.hpp"
 #include "daemon/rpc/services.hpp"
 #include "daemon/server.hpp"
 #include "daemon/service/socket.hpp"
@@ -58,6 +59,7 @@ class Daemon final : private rpc::Control {
   std::vector<providers::Provider*> provider_list_;
   std::unique_ptr<wire::SessionBudget> budget_;
   std::unique_ptr<sandbox::TunnelSetup> tunnels_;
+  std::unique_ptr<rpc::Answers> answers_;
   std::unique_ptr<wire::Router> router_;
   std::unique_ptr<wire::Router> tunnel_router_;
   std::unique_ptr<sandbox::Sandboxes> sandboxes_;

@@ -63,8 +63,9 @@ async::Task<> Server::serve(std::unique_ptr<transport::FdStream> stream) {
   // Whatever way this ends, the count and the list are right.
   struct Place {
     Server& server;
-    std::list<wire::Connection*>::iterator at;
+    std::list<Client>::iterator at;
     ~Place() {
+      at->handler->drop_calls();
       server.open_.erase(at);
       --server.clients_;
       server.quieter_.notify_all();
@@ -72,14 +73,17 @@ async::Task<> Server::serve(std::unique_ptr<transport::FdStream> stream) {
   };
   wire::PeerHandler handler(router_, {.kind = wire::Peer::Kind::host, .credentials = peer});
   wire::Connection connection(loop_, std::move(stream), wire::Side::acceptor, options_.limits, &handler);
-  const Place place{.server = *this, .at = open_.insert(open_.end(), &connection)};
+  const Place place{.server = *this, .at = open_.insert(open_.end(), {&connection, &handler})};
   const Error reason = co_await connection.run();
+  co_await handler.settled();  // calls with a key do not end with their client
   logger().debug("client gone", {{"pid", peer ? static_cast<int>(peer->pid) : 0}, {"reason", reason}});
 }
 
 std::size_t Server::requests_in_flight() const {
   std::size_t sum = 0;
-  for (const wire::Connection* connection : open_) sum += connection->requests_in_flight();
+  for (const Client& client : open_) {
+    sum += std::max(client.connection->requests_in_flight(), client.handler->keyed_calls());
+  }
   return sum;
 }
 
@@ -87,8 +91,8 @@ async::Task<> Server::drain(Duration patience) {
   accepting_.cancel_all();
   const MonoTime until = loop_.clock().now() + patience;
   while (requests_in_flight() > 0 && loop_.clock().now() < until) co_await async::sleep_for(loop_, kDrainLook);
-  for (wire::Connection* connection : open_) {
-    connection->close({.code = Code::unavailable, .message = "the daemon is stopping", .retryable = true});
+  for (const Client& client : open_) {
+    client.connection->close({.code = Code::unavailable, .message = "the daemon is stopping", .retryable = true});
   }
   const MonoTime linger = loop_.clock().now() + 1s;
   while (!open_.empty() && loop_.clock().now() < linger) co_await async::sleep_for(loop_, kDrainLook);

@@ -41,7 +41,12 @@ class Server {
   transport::UnixListener listener_;
   Options options_;
   wire::Router& router_;
-  std::list<wire::Connection*> open_;
+  /// A client, and what goes on for it.
+  struct Client {
+    wire::Connection* connection;
+    wire::PeerHandler* handler;
+  };
+  std::list<Client> open_;
   std::size_t clients_ = 0;
   async::Condition quieter_;
   async::TaskSet accepting_;

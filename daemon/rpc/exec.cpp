@@ -53,10 +53,14 @@ async::Task<Result<api::ExecStartReply>> start_attached(Services& services, wire
   co_return reply;
 }
 
-async::Task<Result<api::ExecStartReply>> start(Services& services, wire::Connection& client,
+async::Task<Result<api::ExecStartReply>> start(Services& services, const wire::CallContext& call,
                                                api::InSandbox<api::ExecStartRequest> request) {
   auto use = co_await services.sandboxes.use(request.sandbox);
-  if (!use) co_return fail(use.error());
+  if (!use) {
+    call.nothing_done();
+    co_return fail(use.error());
+  }
+  wire::Connection& client = call.connection;
   const sandbox::Hidden& hidden = use->record().hidden;
   // One that was made for the pool knows nothing of the environment that its claimer asked for.
   if (!hidden.pool.empty() && !request.clear_env) request.env.insert(hidden.env.begin(), hidden.env.end());
@@ -76,7 +80,7 @@ async::Task<Result<api::ExecStartReply>> start(Services& services, wire::Connect
 
 void add_exec_methods(wire::Router& router, Services& services) {
   router.bind(api::kExecStart, [&services](wire::CallContext& call, api::InSandbox<api::ExecStartRequest> request) {
-    return start(services, call.connection, std::move(request));
+    return start(services, call, std::move(request));
   });
   const auto pass = [&](const auto& method, const auto& inside) { add_passed_on(router, services, method, inside); };
   pass(api::kExecWait, api::inside::kExecWait);

@@ -43,14 +43,17 @@ async::Task<Result<Res>> pass_on(Services& services, wire::Connection& client, c
   co_return answer;
 }
 
-/// The same for a request as it came, which says which sandbox it is for.
+/// The same for a request as it came, which says which sandbox it is for. `call` lives until the task has ended.
 template <class Req, class Res>
-async::Task<Result<Res>> pass_on(Services& services, wire::Connection& client, const api::Method<Req, Res>& inside,
+async::Task<Result<Res>> pass_on(Services& services, const wire::CallContext& call, const api::Method<Req, Res>& inside,
                                  api::InSandbox<Req> request, Outputs outputs) {
   auto use = co_await services.sandboxes.use(request.sandbox);
-  if (!use) co_return fail(use.error());
-  Result<Res> answer =
-      co_await pass_on(services, client, inside, std::move(*use), std::move(static_cast<Req&>(request)), outputs);
+  if (!use) {
+    call.nothing_done();
+    co_return fail(use.error());
+  }
+  Result<Res> answer = co_await pass_on(services, call.connection, inside, std::move(*use),
+                                        std::move(static_cast<Req&>(request)), outputs);
   co_return answer;
 }
 
@@ -59,7 +62,7 @@ template <class Req, class Res>
 void add_passed_on(wire::Router& router, Services& services, const api::Method<api::InSandbox<Req>, Res>& method,
                    const api::Method<Req, Res>& inside, Outputs outputs = Outputs::before_answer) {
   router.bind(method, [&services, &inside, outputs](wire::CallContext& call, api::InSandbox<Req> request) {
-    return pass_on(services, call.connection, inside, std::move(request), outputs);
+    return pass_on(services, call, inside, std::move(request), outputs);
   });
 }
 

@@ -1,27 +1,18 @@
-#include <fmt/format.h>
-
 #include "daemon/rpc/services.hpp"
-#include "protocol/wire/msgpack.hpp"
 
 namespace swarm::rpc {
-namespace {
 
 using api::InSandbox;
 
-std::string scope_of(const wire::CallContext& call) {
-  const auto& who = call.peer.credentials;
-  return fmt::format("uid:{}", who ? static_cast<std::int64_t>(who->uid) : -1);
-}
-
-}  // namespace
-
 void add_sandbox_methods(wire::Router& router, Services& services) {
   sandbox::Sandboxes& sandboxes = services.sandboxes;
-  router.bind(api::kSandboxCreate, [&sandboxes](wire::CallContext& call, api::SandboxCreateRequest request) {
-    sandbox::CreateKey key{.scope = scope_of(call), .key = call.common.idempotency_key.value_or("")};
-    if (!key.key.empty()) key.arguments = wire::encode(api::encode(request));
-    return sandboxes.create(std::move(request), std::move(key));
-  });
+  router.bind(
+      api::kSandboxCreate,
+      [&sandboxes](wire::CallContext& call, api::SandboxCreateRequest request) {
+        std::optional<CallKey> key = wire::call_key(call, api::kSandboxCreate, &request);
+        return sandboxes.create(std::move(request), std::move(key));
+      },
+      wire::Keys::by_handler);
   router.bind(api::kSandboxList, [&sandboxes](wire::CallContext&, api::SandboxListRequest request) {
     return sandboxes.list(std::move(request));
   });

@@ -37,7 +37,10 @@ Link::Link(async::Loop& loop, Random& random, TunnelSetup& setup, Options option
       came_up_(loop),
       tasks_(loop) {}
 
-Link::~Link() { tasks_.cancel_all(); }
+Link::~Link() {
+  handler_.drop_calls();
+  tasks_.cancel_all();
+}
 
 void Link::start() { tasks_.spawn(keep_up()); }
 
@@ -60,6 +63,7 @@ async::Task<> Link::keep_up() {
     came_up_.notify_all();
     const Error reason = co_await connection_->run();
     logger().info("tunnel ended", {{"sandbox", sandbox_}, {"reason", reason}});
+    handler_.drop_calls();
     connection_.reset();
     set_state(api::TunnelState::down);
   }

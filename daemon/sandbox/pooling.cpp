@@ -58,7 +58,7 @@ Pool* Sandboxes::pool_for(const api::SandboxCreateRequest& request, const Record
 }
 
 async::Task<Result<std::optional<std::string>>> Sandboxes::claim_pooled(api::SandboxCreateRequest request,
-                                                                        CreateKey key, Record planned) {
+                                                                        std::optional<CallKey> key, Record planned) {
   Pool* pool = pool_for(request, planned);
   if (pool == nullptr) co_return std::optional<std::string>();
   for (;;) {
@@ -67,6 +67,9 @@ async::Task<Result<std::optional<std::string>>> Sandboxes::claim_pooled(api::San
     const auto found = living_.find(*id);
     if (found == living_.end()) continue;
     const auto sandbox = found->second;
+    // Two calls with one key at the same time: the first has its sandbox, and this one stays in the pool. Written by
+    // the job, read when it has ended.
+    const auto taken_before = std::make_shared<std::string>();
     const Result<State> claimed = co_await advance(
         sandbox, Event::claim, "",
         [&](Record& next) {
@@ -78,26 +81,20 @@ async::Task<Result<std::optional<std::string>>> Sandboxes::claim_pooled(api::San
           next.hidden.max_lifetime_ms = planned.hidden.max_lifetime_ms;
           next.info.lifetime_ends_us = planned.info.lifetime_ends_us;
         },
-        [name = request.name, key, id = *id](store::Changes& changes) -> Result<void> {
+        [name = request.name, key, id = *id, taken_before](store::Changes& changes) -> Result<void> {
           if (name) {
             if (Result<void> free = check_name(changes.db(), *name); !free) return free;
           }
-          if (key.key.empty()) return {};
-          const Result<std::string> answer = changes.answer_once({.scope = key.scope,
-                                                                  .key = key.key,
-                                                                  .method = std::string(api::kSandboxCreate.name),
-                                                                  .arguments = key.arguments},
-                                                                 [&]() -> Result<std::string> { return id; });
+          if (!key) return {};
+          const Result<std::string> answer = changes.answer_once(*key, [&]() -> Result<std::string> { return id; });
           if (!answer) return fail(answer.error());
-          // Two calls with one key at the same time: the first has its sandbox, and this one stays in the pool.
-          if (*answer != id) return fail(Code::already_exists, *answer);
-          return {};
+          if (*answer == id) return {};
+          *taken_before = *answer;
+          return fail(Code::already_exists, fmt::format("this call was answered with sandbox {}", *answer));
         });
     if (!claimed) {
       if (sandbox->state() == State::ready) pool->adopt(*id, with_.loop.clock().now());
-      if (claimed.error().code == Code::already_exists && is_sandbox_id(claimed.error().message)) {
-        co_return std::optional<std::string>(claimed.error().message);
-      }
+      if (!taken_before->empty()) co_return std::optional<std::string>(*taken_before);
       if (sandbox->state() != State::ready) continue;  // it ended in this very moment
       co_return fail(claimed.error());
     }

@@ -27,11 +27,6 @@ std::unexpected<Error> no_sandbox(const std::string& what) {
   return fail(Code::not_found, fmt::format("there is no sandbox '{}'; 'swarmctl sandbox ls --all' lists them", what));
 }
 
-store::CallKey call_key(const CreateKey& key) {
-  return {
-      .scope = key.scope, .key = key.key, .method = std::string(api::kSandboxCreate.name), .arguments = key.arguments};
-}
-
 Capacity::Limits capacity_limits(const Surroundings& with) {
   Capacity::Limits limits{.total = with.config.limits.sandboxes};
   for (const providers::Provider* provider : with.providers) {
@@ -73,18 +68,18 @@ std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
   return sandbox;
 }
 
-async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateRequest request, CreateKey key) {
-  Result<Record> planned = plan(request);
-  if (!planned) co_return fail(planned.error());
-
-  if (!key.key.empty()) {
-    const Result<std::optional<std::string>> answered = store::find_answer(with_.store.reader(), call_key(key));
+async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateRequest request, std::optional<CallKey> key) {
+  if (key) {
+    const Result<std::optional<std::string>> answered = store::find_answer(with_.store.reader(), *key);
     if (!answered) co_return fail(answered.error());
     if (*answered) {
       Result<api::SandboxInfo> again = co_await wait_usable(**answered, request.wait);
       co_return again;
     }
   }
+
+  Result<Record> planned = plan(request);
+  if (!planned) co_return fail(planned.error());
 
   Result<std::optional<std::string>> warm = co_await claim_pooled(request, key, *planned);
   if (!warm) co_return fail(warm.error());
@@ -106,7 +101,7 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateReques
                                        return fail(done.error());
                                      return record.info.id;
                                    };
-                                   return key.key.empty() ? effect() : changes.answer_once(call_key(key), effect);
+                                   return key ? changes.answer_once(*key, effect) : effect();
                                  });
   if (!id) co_return fail(id.error());
 

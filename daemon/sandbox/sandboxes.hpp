@@ -44,13 +44,6 @@ struct Surroundings {
   wire::Router& tunnel_router;                  ///< answers calls from inside
 };
 
-/// Who asks for a sandbox and how it can be recognised when they ask again.
-struct CreateKey {
-  std::string scope;      ///< "uid:1000"
-  std::string key;        ///< the client's idempotency key; empty for none
-  std::string arguments;  ///< canonical encoding of the request
-};
-
 class Sandboxes final : private PoolHost {
  public:
   explicit Sandboxes(Surroundings surroundings);
@@ -63,8 +56,8 @@ class Sandboxes final : private PoolHost {
   async::Task<Result<void>> recover();
 
   /// Makes one and answers when it is claimed, or, with `wait = false`, when it is recorded. Dropping the task does not
-  /// end the sandbox; its lease does.
-  async::Task<Result<api::SandboxInfo>> create(api::SandboxCreateRequest request, CreateKey key);
+  /// end the sandbox; its lease does. The same `key` gives the same sandbox, whatever has become of it.
+  async::Task<Result<api::SandboxInfo>> create(api::SandboxCreateRequest request, std::optional<CallKey> key);
 
   /// By id, unique prefix of an id, or name, living or ended.
   async::Task<Result<api::SandboxInfo>> info(std::string what);
@@ -110,8 +103,8 @@ class Sandboxes final : private PoolHost {
   using Also = std::function<Result<void>(store::Changes&)>;
   async::Task<Result<State>> advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason,
                                      std::function<void(Record&)> change, Also also = {});
-  async::Task<Result<std::optional<std::string>>> claim_pooled(api::SandboxCreateRequest request, CreateKey key,
-                                                               Record planned);
+  async::Task<Result<std::optional<std::string>>> claim_pooled(api::SandboxCreateRequest request,
+                                                               std::optional<CallKey> key, Record planned);
   async::Task<Result<api::SandboxInfo>> wait_usable(std::string id, bool wait);
   Pool* pool_for(const api::SandboxCreateRequest& request, const Record& planned) const;
   void open_pools();

@@ -28,10 +28,30 @@ The socket speaks MessagePack-RPC: request `[0, msgid, method, params]`, respons
   members of results are to be ignored: a newer server may send more.
 - Errors are `[0, "<code>: <message>"]`; a client that says `rpc.hello {errors: "map"}` gets an ErrorInfo instead, and
   `rpc.last_error` returns that to any.
-- A method marked *mutating* takes `idempotency_key`: the same key with the same arguments gives the first answer again,
-  also after a crash; with other arguments it is refused.
+- A method marked *mutating* takes `idempotency_key` (see [Calls that are made again](#calls-that-are-made-again)).
 - Lists take `limit` and `cursor`.
 - `rpc.cancel` gives up a call; closing the connection gives up all of them.
+
+## Calls that are made again
+
+A mutating method takes `idempotency_key`, chosen by the caller, 1 to 200 bytes. The daemon records the call before it is
+made and its answer after; both survive a crash, for seven days. Keys belong to the user who calls (in a sandbox: to that
+sandbox), so nobody meets another's.
+
+- The same key with the same method and arguments gives the first answer again; nothing happens a second time. While the
+  first call is being made, a second one waits for its answer.
+- With another method or other arguments it is `invalid_argument`.
+- A call that was refused (any error but `unavailable`, `deadline_exceeded`, `cancelled` and `internal`) changed nothing:
+  its key is new again, and so it is where one of these four came before anything was done.
+- A call whose outcome is not known, since one of these four was its answer or the daemon ended before it, is never made a
+  second time: `failed_precondition`, with what is known. Look whether it was done, then take a new key.
+  `sandbox.create` is never in doubt: the same key finds the same sandbox.
+- A call with a key does not end with its caller: neither `rpc.cancel` nor the end of the connection stops it, and the same
+  key fetches its answer.
+- What passes through a stream cannot be given again: a call that opens one (`stdin`, `stdout`, `data`, ...) together with
+  a key is `invalid_argument`. Without streams such methods take a key: `exec.start` with
+  `capture` has its output in the answer.
+- An answer above 1 MiB is not kept: the same key then gives `failed_precondition`, and the call is not made again.
 
 ## Values
 

@@ -1,26 +1,23 @@
 #pragma once
-// Idempotency: the answer of a mutating call is recorded in the transaction of its effect. The same key with the same
-// arguments gives that answer again, also after a crash; with other arguments it is refused.
+// Idempotency: the same key with the same arguments gives the first answer again, also after a crash; with other
+// arguments it is refused. Two ways to it:
+//
+//   answer_once                      begin_call ... the effect ... finish_call | forget_call | doubt_call
+//   the effect is a change of this   the effect is elsewhere: a crash between leaves a call that has begun, and nobody
+//   store: one transaction           knows how it ended. It is never made again; who asks is told so
 
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "protocol/core/call_key.hpp"
 #include "protocol/core/clock.hpp"
 #include "protocol/store/database.hpp"
 
 namespace swarm::store {
 
-/// One call that carries an idempotency key.
-struct CallKey {
-  /// Whose key it is ("uid:1000", "swarm:swm_..."): callers cannot see each other's answers.
-  std::string scope;
-  std::string key;  ///< 1 to 256 bytes, chosen by the caller
-  std::string method;
-  /// The arguments in one canonical encoding, without the key itself. Only a hash is stored.
-  std::string arguments;
-};
+using swarm::CallKey;
 
 /// How long answers are kept. A key that is used again later is a new call.
 struct AnswerRetention {
@@ -28,7 +25,8 @@ struct AnswerRetention {
 };
 
 /// The recorded answer of this call; nullopt when the key is new. `invalid_argument` when the key is malformed or was
-/// used for another method or other arguments.
+/// used for another method or other arguments; `failed_precondition` when the call was made and its answer is not
+/// known.
 Result<std::optional<std::string>> find_answer(Database& db, const CallKey& call);
 
 /// Records the (encoded) answer, inside the caller's transaction.
@@ -37,6 +35,24 @@ Result<void> record_answer(Database& db, const CallKey& call, std::string_view a
 /// Runs `effect` unless the call has an answer; records what it gives. Inside the caller's transaction.
 Result<std::string> answer_once(Database& db, const CallKey& call, WallTime now,
                                 const std::function<Result<std::string>()>& effect);
+
+/// `invalid_argument` unless both are the same call (their keys are the same already).
+Result<void> same_call(const CallKey& first, const CallKey& again);
+
+/// Records that the call is about to be made; nullopt then. Otherwise, and with the same errors, as `find_answer`.
+Result<std::optional<std::string>> begin_call(Database& db, const CallKey& call, WallTime now);
+
+/// Answers above this are not kept: whoever asks again is told that the call was made.
+constexpr std::size_t kMaxKeptAnswer = std::size_t{1} << 20U;
+
+/// Records the (encoded) answer of a call that has begun.
+Result<void> finish_call(Database& db, const CallKey& call, std::string_view answer);
+
+/// The call was refused and changed nothing: its key is new again.
+Result<void> forget_call(Database& db, const CallKey& call);
+
+/// The call failed in a way that does not tell what it has changed; `failure` is kept for whoever asks again.
+Result<void> doubt_call(Database& db, const CallKey& call, std::string_view failure);
 
 /// Deletes up to `limit` answers that are too old; gives how many.
 Result<std::int64_t> prune_answers(Database& db, const AnswerRetention& retention, WallTime now, int limit);

@@ -31,6 +31,7 @@ constexpr std::array kMigrations = {
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX answers_by_age ON answers (created_us);
     )"},
+    Migration{2, "calls that have begun", "ALTER TABLE answers ADD COLUMN state TEXT NOT NULL DEFAULT 'answered'"},
 };
 
 constexpr Sql kRead{"store.identity",

@@ -6,6 +6,8 @@
 
 #include "protocol/api/discover.hpp"
 #include "protocol/api/registry.hpp"
+#include "protocol/async/event.hpp"
+#include "protocol/wire/msgpack.hpp"
 
 namespace swarm::wire {
 namespace {
@@ -57,9 +59,63 @@ std::vector<std::string> common_features(const std::vector<std::string>& ours, c
   return common;
 }
 
+/// The parameter by which this call opens a stream, if it opens one.
+const api::FieldInfo* stream_of(const api::TypeInfo& type, const void* request) {
+  for (const api::FieldInfo& field : type.fields) {
+    if (field.stream == api::StreamUse::none) continue;
+    const api::TypeInfo& number = field.type();
+    if (number.kind != api::TypeKind::optional) return &field;
+    if (number.size(static_cast<const char*>(request) + field.offset) != 0) return &field;
+  }
+  return nullptr;
+}
+
+/// A call with a key, and whoever made it. They may part.
+struct Waited {
+  explicit Waited(async::Loop& loop) : done(loop) {}
+  async::Event done;
+  Result<Value> answer{Value()};
+};
+
+async::Task<> make(std::shared_ptr<Waited> call, async::Task<Result<Value>> task) {
+  try {
+    call->answer = co_await std::move(task);
+  } catch (const std::exception& e) {
+    call->answer = fail(Code::internal, e.what());
+  }
+  call->done.set();
+}
+
+async::Task<Result<Value>> answer_of(std::shared_ptr<Waited> call) {
+  co_await call->done.wait();
+  co_return std::move(call->answer);
+}
+
 }  // namespace
 
-Router::Router(ServerInfo info, const Clock& clock) : info_(std::move(info)), clock_(clock) {}
+std::string key_scope(const Peer& peer) {
+  const std::string uid = peer.credentials ? fmt::format("uid:{}", peer.credentials->uid) : std::string();
+  switch (peer.kind) {
+    case Peer::Kind::host:
+      return uid.empty() ? "host" : uid;
+    case Peer::Kind::sandbox:
+      return uid.empty() ? "sandbox:" + peer.sandbox : fmt::format("sandbox:{}/{}", peer.sandbox, uid);
+    case Peer::Kind::daemon:
+      return "daemon";
+  }
+  return uid;
+}
+
+std::optional<CallKey> call_key(const CallContext& context, const api::MethodInfo& method, const void* request) {
+  if (!context.common.idempotency_key) return std::nullopt;
+  return CallKey{.scope = key_scope(context.peer),
+                 .key = *context.common.idempotency_key,
+                 .method = std::string(method.name),
+                 .arguments = encode(api::encode_from(method.request(), request))};
+}
+
+Router::Router(ServerInfo info, const Clock& clock, AnswerBook* book)
+    : info_(std::move(info)), clock_(clock), book_(book) {}
 
 Router::~Router() = default;
 
@@ -92,8 +148,34 @@ Reply Router::request(Connection& connection, PeerHandler& from, Incoming incomi
     return Result<Value>(
         fail(Code::permission_denied, fmt::format("'{}' is not for {}", route.info->name, described(from.peer_.kind))));
   }
-  return route.call(CallContext{.connection = connection, .peer = from.peer_, .method = route.info->name, .common = {}},
-                    std::move(incoming.params));
+  return route.call(
+      CallContext{
+          .connection = connection, .peer = from.peer_, .method = route.info->name, .common = {}, .from = &from},
+      std::move(incoming.params));
+}
+
+Reply Router::once(const CallContext& context, const api::MethodInfo& method, const void* request,
+                   std::move_only_function<Reply()> make_call) {
+  if (const api::FieldInfo* stream = stream_of(method.request(), request)) {
+    return Result<Value>(fail(Code::invalid_argument,
+                              fmt::format("'{}' cannot be given with idempotency_key: what passes through a stream "
+                                          "cannot be given again; leave out one of the two",
+                                          stream->name)));
+  }
+  auto call = std::make_shared<Waited>(context.connection.loop());
+  std::optional<async::TaskSet>& keyed = context.from->keyed_;
+  if (!keyed) keyed.emplace(context.connection.loop());
+  keyed->spawn(make(call, book_->once(*call_key(context, method, request),
+                                      {.make = std::move(make_call), .untouched = context.untouched})));
+  return answer_of(call);
+}
+
+async::Task<> PeerHandler::settled() {
+  if (keyed_) co_await keyed_->join();
+}
+
+void PeerHandler::drop_calls() {
+  if (keyed_) keyed_->cancel_all();
 }
 
 void Router::notification(Connection& connection, PeerHandler& from, Incoming incoming) {

@@ -19,6 +19,7 @@
 #include "protocol/api/rpc.hpp"
 #include "protocol/core/clock.hpp"
 #include "protocol/wire/connection.hpp"
+#include "protocol/wire/once.hpp"
 
 namespace swarm::wire {
 
@@ -34,6 +35,8 @@ struct Peer {
   std::string sandbox;                                    ///< of a tunnel: the id that its handshake proved
 };
 
+class PeerHandler;
+
 /// One call, for its handler. Lives until the handler's task has ended.
 struct CallContext {
   Connection& connection;
@@ -41,7 +44,21 @@ struct CallContext {
   std::string_view method;
   /// `idempotency_key`, in methods that change something.
   api::CommonFields common;
+  PeerHandler* from = nullptr;
+  std::shared_ptr<bool> untouched = nullptr;
+
+  /// Says of a call that is about to fail that it changed nothing, where the error alone leaves that open: with a key
+  /// it may then be made again.
+  void nothing_done() const {
+    if (untouched != nullptr) *untouched = true;
+  }
 };
+
+/// Whose keys a peer's are.
+std::string key_scope(const Peer& peer);
+
+/// The key of this call, for a handler that honours it; nullopt when it has none. `request` as it was decoded.
+std::optional<CallKey> call_key(const CallContext& context, const api::MethodInfo& method, const void* request);
 
 /// What `rpc.hello` says about this end.
 struct ServerInfo {
@@ -57,8 +74,6 @@ struct Greeting {
   std::vector<std::string> features;  ///< those that both ends know
 };
 
-class PeerHandler;
-
 /// A handler of a method: a plain function, or one that gives a task.
 template <class F, class Req, class Res>
 concept PlainHandler = std::same_as<std::invoke_result_t<F&, CallContext&, Req>, Result<Res>>;
@@ -68,7 +83,9 @@ concept TaskHandler = std::same_as<std::invoke_result_t<F&, CallContext&, Req>, 
 /// The methods that one program serves; shared by all its connections and longer-lived than them.
 class Router {
  public:
-  Router(ServerInfo info, const Clock& clock);
+  /// `book` keeps the answers of calls with a key and outlives the router; without one such calls are made like any
+  /// other.
+  Router(ServerInfo info, const Clock& clock, AnswerBook* book = nullptr);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
   ~Router();
@@ -78,19 +95,12 @@ class Router {
   /// Binding a name twice is a bug and throws std::logic_error.
   template <class Req, class Res, class F>
     requires PlainHandler<F, Req, Res> || TaskHandler<F, Req, Res>
-  void bind(const api::Method<Req, Res>& method, F handler) {
-    if constexpr (PlainHandler<F, Req, Res>) {
-      add(method, Route{.info = &method,
-                        .call = [&method, handler = std::move(handler)](CallContext context, Value params) mutable {
-                          return Reply(answer_plain<Req, Res>(handler, method, context, std::move(params)));
-                        }});
-    } else {
-      // Shared with the tasks that run it: a route may be the last to know that a lambda must outlive its coroutine.
-      auto shared = std::make_shared<F>(std::move(handler));
-      add(method, Route{.info = &method, .call = [&method, shared](CallContext context, Value params) {
-                          return start_task<Req, Res>(shared, method, std::move(context), std::move(params));
-                        }});
-    }
+  void bind(const api::Method<Req, Res>& method, F handler, Keys keys = Keys::by_router) {
+    // Shared with the tasks that run it: a route may be the last to know that a lambda must outlive its coroutine.
+    auto shared = std::make_shared<F>(std::move(handler));
+    add(method, Route{.info = &method, .call = [this, &method, keys, shared](CallContext context, Value params) {
+                        return start<Req, Res>(shared, method, keys, std::move(context), std::move(params));
+                      }});
   }
 
   /// Calls `handler`, a `void(CallContext&, Params)`, for each of these notifications. One with wrong parameters ends
@@ -123,23 +133,31 @@ class Router {
   Result<Value> own_method(Connection& connection, PeerHandler& from, const api::MethodInfo& method, Value params);
 
   template <class Req, class Res, class F>
-  static Result<Value> answer_plain(F& handler, const api::Method<Req, Res>& method, CallContext& context,
-                                    Value params) {
-    Result<api::Call<Req>> call = api::decode_call(method, std::move(params));
-    if (!call) return fail(call.error());
-    context.common = std::move(call->common);
-    const Result<Res> result = handler(context, std::move(call->request));
-    if (!result) return fail(result.error());
-    return api::encode(*result);
-  }
-
-  template <class Req, class Res, class F>
-  static Reply start_task(std::shared_ptr<F> handler, const api::Method<Req, Res>& method, CallContext context,
-                          Value params) {
+  Reply start(std::shared_ptr<F> handler, const api::Method<Req, Res>& method, Keys keys, CallContext context,
+              Value params) {
     Result<api::Call<Req>> call = api::decode_call(method, std::move(params));
     if (!call) return Result<Value>(fail(call.error()));
     context.common = std::move(call->common);
-    return answer_task<Req, Res>(std::move(handler), std::move(context), std::move(call->request));
+    if (keys == Keys::by_router && book_ != nullptr && context.common.idempotency_key) {
+      auto request = std::make_shared<Req>(std::move(call->request));
+      const void* read = request.get();
+      context.untouched = std::make_shared<bool>(false);
+      return once(context, method, read, [handler, context, request]() mutable {
+        return serve<Req, Res>(std::move(handler), std::move(context), std::move(*request));
+      });
+    }
+    return serve<Req, Res>(std::move(handler), std::move(context), std::move(call->request));
+  }
+
+  template <class Req, class Res, class F>
+  static Reply serve(std::shared_ptr<F> handler, CallContext context, Req request) {
+    if constexpr (PlainHandler<F, Req, Res>) {
+      const Result<Res> result = (*handler)(context, std::move(request));
+      if (!result) return Result<Value>(fail(result.error()));
+      return Result<Value>(api::encode(*result));
+    } else {
+      return answer_task<Req, Res>(std::move(handler), std::move(context), std::move(request));
+    }
   }
 
   template <class Req, class Res, class F>
@@ -150,8 +168,13 @@ class Router {
     co_return api::encode(*result);
   }
 
+  /// Makes a call with a key through the book. The call goes on when its caller gives up or goes away.
+  Reply once(const CallContext& context, const api::MethodInfo& method, const void* request,
+             std::move_only_function<Reply()> make);
+
   ServerInfo info_;
   const Clock& clock_;
+  AnswerBook* book_;
   std::unordered_map<std::string_view, Route> routes_;
   std::unordered_map<std::string_view, std::move_only_function<Result<void>(CallContext&, Value)>> listeners_;
 };
@@ -168,6 +191,13 @@ class PeerHandler final : public Handler {
     router_.notification(connection, *this, std::move(incoming));
   }
 
+  /// Completes when every call with a key that its caller did not wait for has ended. The connection must live until
+  /// then, although it has ended, or until `drop_calls`.
+  async::Task<> settled();
+  void drop_calls();
+  /// Calls with a key that are being made.
+  [[nodiscard]] std::size_t keyed_calls() const { return keyed_ ? keyed_->size() : 0; }
+
   [[nodiscard]] const Peer& peer() const { return peer_; }
   /// What `rpc.hello` said; empty before.
   [[nodiscard]] const Greeting& greeting() const { return greeting_; }
@@ -177,6 +207,7 @@ class PeerHandler final : public Handler {
   Router& router_;
   Peer peer_;
   Greeting greeting_;
+  std::optional<async::TaskSet> keyed_;  // made when the first comes
 };
 
 }  // namespace swarm::wire

@@ -81,7 +81,9 @@ struct World : tests::FakeTimeFixture {
   }
 
   Result<api::SandboxInfo> create(api::SandboxCreateRequest request = {}, std::string key = {}) {
-    return wait(sandboxes->create(std::move(request), {.scope = "uid:0", .key = std::move(key), .arguments = "x"}));
+    std::optional<CallKey> call;
+    if (!key.empty()) call = CallKey{.scope = "uid:0", .key = key, .method = "sandbox.create", .arguments = "x"};
+    return wait(sandboxes->create(std::move(request), std::move(call)));
   }
   State state_of(const std::string& id) { return wait(sandboxes->info(id))->state; }
 };

@@ -56,3 +56,48 @@ TEST_CASE("an effect that fails is not recorded, and old answers go") {
   CHECK(must(prune_answers(db, short_time, {1'600}, 10)) == 1);
   CHECK_FALSE(must(find_answer(db, call())));
 }
+
+TEST_CASE("a call that has begun is not made again until its answer is known") {
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
+  {
+    Database db = open_notes(dir / "db");
+    CHECK_FALSE(must(begin_call(db, call(), {1})));
+  }
+  Database db = open_notes(dir / "db");  // the program was killed between intent and answer
+  const auto unknown = begin_call(db, call(), {2});
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == Code::failed_precondition);
+  CHECK_THAT(unknown.error().message,
+             Contains("nobody knows how this call of sandbox.create ended") && Contains("take a new idempotency_key"));
+  CallKey other = call();
+  other.arguments = "{}";
+  CHECK(begin_call(db, other, {2}).error().code == Code::invalid_argument);
+
+  must(finish_call(db, call(), "s1"));
+  CHECK(must(begin_call(db, call(), {3})) == "s1");
+  CHECK(must(find_answer(db, call())) == "s1");
+}
+
+TEST_CASE("a refused call leaves its key new, a doubtful one says what it was answered") {
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
+  Database db = open_notes(dir / "db");
+  CHECK_FALSE(must(begin_call(db, call(), {1})));
+  must(forget_call(db, call()));
+  CHECK_FALSE(must(begin_call(db, call(), {2})));
+  must(doubt_call(db, call(), "unavailable: the tunnel broke"));
+  const auto doubtful = begin_call(db, call(), {3});
+  REQUIRE_FALSE(doubtful);
+  CHECK(doubtful.error().code == Code::failed_precondition);
+  CHECK_THAT(doubtful.error().message, Contains("unavailable: the tunnel broke"));
+}
+
+TEST_CASE("an answer that is too long is not kept, and its call not made again") {
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
+  Database db = open_notes(dir / "db");
+  CHECK_FALSE(must(begin_call(db, call(), {1})));
+  must(finish_call(db, call(), std::string(kMaxKeptAnswer + 1, 'x')));
+  const auto again = begin_call(db, call(), {2});
+  REQUIRE_FALSE(again);
+  CHECK(again.error().code == Code::failed_precondition);
+  CHECK_THAT(again.error().message, Contains("too long"));
+}
