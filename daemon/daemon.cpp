@@ -47,7 +47,7 @@ Result<void> Daemon::open() {
   if (!socket) return fail(socket.error());
   socket_.emplace(std::move(*socket));
 
-  constexpr std::array kDomains = {&sandbox::kSandboxDomain};
+  constexpr std::array kDomains = {&sandbox::kSandboxDomain, &sandbox::kPoolDomain};
   std::vector<store::Domain> domains;
   for (const store::Domain* domain : kDomains) domains.push_back(*domain);
   std::ranges::copy(Accounts::domains(), std::back_inserter(domains));
@@ -115,6 +115,8 @@ Result<void> Daemon::open() {
   rpc::add_exec_methods(*router_, *services_);
   rpc::add_files_methods(*router_, *services_);
   rpc::add_forward_methods(*router_, *services_);
+  rpc::add_db_methods(*router_, *services_);
+  rpc::add_pool_methods(*router_, *services_);
   rpc::add_sandbox_methods(*router_, *services_);
   rpc::add_template_methods(*router_, *services_);
   accounts_->add_methods(*router_);
@@ -189,6 +191,7 @@ Result<api::DaemonReloadReply> Daemon::reload() {
   setup_.loaded.origins = wanted->origins;
   setup_.logging.set_levels(running.log);
   accounts_->reload(running);
+  sandboxes_->reload_pools();
   logger().info("configuration read again", {{"changed", reply.changed.size() + reply.for_new.size()},
                                              {"needs_restart", reply.needs_restart.size()}});
   return reply;

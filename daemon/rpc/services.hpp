@@ -39,6 +39,8 @@ struct Services {
   MonoTime started_mono;
 };
 
+void add_db_methods(wire::Router& router, Services& services);
+void add_pool_methods(wire::Router& router, Services& services);
 void add_daemon_methods(wire::Router& router, Services& services);
 void add_events_methods(wire::Router& router, Services& services);
 void add_exec_methods(wire::Router& router, Services& services);

@@ -20,6 +20,8 @@ class Breaker {
   bool allow();
   void succeeded();
   void failed();
+  /// It came to nothing for another reason: the next request may be the one that tries.
+  void undecided() { probing_ = false; }
 
   [[nodiscard]] State state() const;
   /// When it will be tried again; only while open.

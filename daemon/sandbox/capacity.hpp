@@ -75,6 +75,7 @@ class Capacity {
   /// Changes limits while it runs. What is over a lowered limit stays; nothing new is let in until it is below.
   void set_limits(Limits limits);
 
+  [[nodiscard]] const Limits& limits() const { return limits_; }
   [[nodiscard]] std::uint64_t used() const { return total_; }
   [[nodiscard]] std::uint64_t used(const std::string& provider) const;
   [[nodiscard]] std::size_t waiting() const { return line_.size(); }

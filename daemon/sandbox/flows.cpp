@@ -90,13 +90,16 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   logger().info("sandbox is " + std::string(state_name(step.to)),
                 {{"sandbox", sandbox->id()}, {"from", state_name(from)}, {"reason", reason}});
   sandbox->changed.notify_all();
+  if (step.to == State::ready) pooled_ready(*sandbox);
+  if (step.to == State::failed) count_failure(*sandbox);
   if (is_final(step.to)) {
     sandbox->lease_timer.cancel();
     sandbox->place.release();
     living_.erase(sandbox->id());
   }
   if (step.to == State::claimed) arm_lease(sandbox);  // from the moment that it can be used
-  if (from == State::ready && !sandbox->record.hidden.pool.empty() && step.to != State::claimed) {
+  if (!sandbox->record.hidden.pool.empty() && step.to != State::claimed &&
+      (from == State::ready || is_final(step.to))) {
     if (const auto pool = pools_.find(sandbox->record.hidden.pool); pool != pools_.end())
       pool->second->lost(sandbox->id());
   }

@@ -22,27 +22,60 @@ const log::Logger& logger() {
   return made;
 }
 
+bool is_coming(State state) {
+  return state == State::requested || state == State::creating || state == State::unknown || state == State::starting;
+}
+
 }  // namespace
 
-void Sandboxes::open_pools() {
+Pool* Sandboxes::open_pool(const std::string& name, const config::Pool& settings) {
+  const auto of_template = with_.config.templates.find(settings.template_name);
+  const std::vector<std::string>& by_template =
+      of_template == with_.config.templates.end() || of_template->second.provider.empty()
+          ? with_.config.sandbox.provider
+          : of_template->second.provider;
+  const std::vector<std::string>& order = settings.provider.empty() ? by_template : settings.provider;
+  const auto by = std::ranges::find_if(order, [&](const std::string& p) { return provider(p) != nullptr; });
+  if (by == order.end()) {
+    logger().warn("pool has no provider here", {{"pool", name}});
+    return nullptr;
+  }
+  PoolHost& host = *this;
+  Pool* pool = pools_.emplace(name, std::make_unique<Pool>(with_.loop, host, name, settings, *by)).first->second.get();
+  if (const auto set = pool_settings_.find(name); set != pool_settings_.end() && set->second.draining) {
+    pool->stay_drained();
+  }
+  pool->start();
+  return pool;
+}
+
+Result<void> Sandboxes::open_pools() {
+  Result<std::map<std::string, PoolSetting>> set = load_pool_settings(with_.store.reader());
+  if (!set) return fail(set.error(), "take up pools");
+  pool_settings_ = std::move(*set);
+  for (const auto& [name, setting] : pool_settings_) open_pool(name, setting.pool);
   for (const auto& [name, settings] : with_.config.pools) {
-    const std::vector<std::string>& order =
-        settings.provider.empty() ? with_.config.sandbox.provider : settings.provider;
-    const auto by = std::ranges::find_if(order, [&](const std::string& p) { return provider(p) != nullptr; });
-    if (by == order.end()) {
-      logger().warn("pool has no provider here", {{"pool", name}});
-      continue;
+    if (!pool_settings_.contains(name)) open_pool(name, settings);
+  }
+  for (const auto& [id, sandbox] : living_) {
+    if (sandbox->state() == State::ready) {
+      pooled_ready(*sandbox);
+    } else if (const auto pool = pools_.find(sandbox->record.hidden.pool);
+               pool != pools_.end() && is_coming(sandbox->state())) {
+      pool->second->expect(id);
     }
-    PoolHost& host = *this;
-    auto pool = std::make_unique<Pool>(with_.loop, host, name, settings, *by);
-    for (const auto& [id, sandbox] : living_) {
-      if (sandbox->record.hidden.pool == name && sandbox->state() == State::ready) {
-        const Duration age = std::chrono::microseconds(with_.loop.clock().wall().us - sandbox->record.info.created_us);
-        pool->adopt(id, with_.loop.clock().now() - age);
-      }
-    }
-    pool->start();
-    pools_.emplace(name, std::move(pool));
+  }
+  return {};
+}
+
+void Sandboxes::pooled_ready(const Sandbox& sandbox) {
+  const std::string& name = sandbox.record.hidden.pool;
+  if (name.empty()) return;
+  if (const auto pool = pools_.find(name); pool != pools_.end()) {
+    const Duration age = std::chrono::microseconds(with_.loop.clock().wall().us - sandbox.record.info.created_us);
+    pool->second->adopt(sandbox.id(), with_.loop.clock().now() - age);
+  } else {
+    tasks_.spawn(discard(sandbox.id(), "its pool is no longer kept"));  // it would wait for ever
   }
 }
 
@@ -81,7 +114,14 @@ async::Task<Result<std::optional<std::string>>> Sandboxes::claim_pooled(api::San
           next.hidden.max_lifetime_ms = planned.hidden.max_lifetime_ms;
           next.info.lifetime_ends_us = planned.info.lifetime_ends_us;
         },
-        [name = request.name, key, id = *id, taken_before](store::Changes& changes) -> Result<void> {
+        [name = request.name, key, id = *id, taken_before,
+         told = api::PoolClaimed{.pool = pool->name(),
+                                 .warm = true,
+                                 .reason = fmt::format("it waited; {} more are ready", pool->ready())}](
+            store::Changes& changes) -> Result<void> {
+          const auto seq = changes.append(
+              {.type = std::string(api::kPoolClaimed.name), .sandbox = id, .data = wire::encode(api::encode(told))});
+          if (!seq) return fail(seq.error());
           if (name) {
             if (Result<void> free = check_name(changes.db(), *name); !free) return free;
           }
@@ -104,6 +144,7 @@ async::Task<Result<std::optional<std::string>>> Sandboxes::claim_pooled(api::San
                                   : MonoTime{};
     sandbox->lease_until = {};
     arm_lease(sandbox);
+    ++claims_.warm;
     co_return *id;
   }
 }
@@ -155,10 +196,6 @@ async::Task<bool> Sandboxes::answers(std::string id) {
   if (connection == nullptr) co_return false;
   const auto pong = co_await wire::call_with_timeout(*connection, api::kRpcPing, {}, kPingPatience);
   co_return pong.has_value();
-}
-
-void Sandboxes::decided(std::string_view what, const std::string& pool, std::string detail) {
-  logger().info(std::string(what), {{"pool", pool}, {"detail", detail}});
 }
 
 }  // namespace swarm::sandbox

@@ -27,6 +27,7 @@ Pool::Pool(async::Loop& loop, PoolHost& host, std::string name, config::Pool set
       breaker_(loop.clock(), {}),
       demand_(loop.clock()),
       look_again_(loop),
+      changed_(loop),
       tasks_(loop) {}
 
 Pool::~Pool() { tasks_.cancel_all(); }
@@ -39,7 +40,33 @@ void Pool::start() {
 std::uint32_t Pool::target() const {
   if (draining_) return 0;
   const std::uint32_t wanted = demand_.target(settings_.min_ready, settings_.max_ready);
-  return loop_.clock().now() < warm_until_ ? std::max(wanted, std::min(warm_target_, settings_.max_ready)) : wanted;
+  return std::max(wanted, std::min(warm_target().value_or(0), settings_.max_ready));
+}
+
+std::optional<std::uint32_t> Pool::warm_target() const {
+  return loop_.clock().now() < warm_until_ ? std::optional(warm_target_) : std::nullopt;
+}
+
+Duration Pool::warm_for() const { return std::max<Duration>(warm_until_ - loop_.clock().now(), 0s); }
+
+std::string Pool::why() const {
+  if (draining_) return "It was drained, and is not filled until it is set or warmed.";
+  std::string text = demand_.explain(settings_.min_ready, settings_.max_ready) + ".";
+  if (const auto asked = warm_target()) {
+    text += fmt::format(" {} were asked for, for {} more.", *asked, async::format_duration(warm_for()));
+  }
+  switch (breaker_.state()) {
+    case Breaker::State::closed:
+      break;
+    case Breaker::State::half_open:
+      text += fmt::format(" Creating failed {} times in a row; one is tried now.", breaker_.failures());
+      break;
+    case Breaker::State::open:
+      text += fmt::format(" Creating failed {} times in a row; tried again in {}.", breaker_.failures(),
+                          async::format_duration(std::max<Duration>(breaker_.retry_at() - loop_.clock().now(), 0s)));
+      break;
+  }
+  return text;
 }
 
 Duration Pool::time_to_retry() const {
@@ -50,10 +77,13 @@ Duration Pool::time_to_retry() const {
 async::Task<> Pool::keep_filled() {
   for (;;) {
     look_again_.reset();
-    while (ready_.size() + being_made_ < target() && being_made_ < kAtOnce && breaker_.allow()) {
+    while (ready_.size() + being_made() < target() && being_made_ < kAtOnce && breaker_.allow()) {
       ++being_made_;
       tasks_.spawn(make_one());
-      if (breaker_.state() == Breaker::State::half_open) break;  // one probe
+      if (breaker_.state() == Breaker::State::half_open) {
+        host_.breaker_changed(*this, "one creation tries whether it works again");
+        break;  // one probe
+      }
     }
     async::Timer timer(loop_);
     timer.start_after(time_to_retry(), [this] { look_again_.set(); });
@@ -68,23 +98,23 @@ async::Task<> Pool::make_one() {
   const bool was_open = breaker_.state() != Breaker::State::closed;
   if (made) {
     breaker_.succeeded();
-    if (was_open) host_.decided("pool.breaker", name_, "closed: creating works again");
+    if (was_open) host_.breaker_changed(*this, "creating works again");
     ++counters_.made;
     demand_.created(loop_.clock().now() - begun);
-    ready_.push_back({.id = *made, .made = begun, .idle_since = loop_.clock().now()});
   } else {
     ++counters_.failed;
     last_failure_ = made.error().to_string();
     // No place or no budget says nothing about the provider; what says something is a creation that went wrong.
     if (made.error().code == Code::resource_exhausted) {
-      breaker_.succeeded();
+      breaker_.undecided();
+      changed_.notify_all();
       co_await async::sleep_for(loop_, 1s);
     } else {
       breaker_.failed();
       if (breaker_.state() == Breaker::State::open) {
-        host_.decided("pool.breaker", name_,
-                      fmt::format("open after {} failures: {}", breaker_.failures(), last_failure_));
+        host_.breaker_changed(*this, fmt::format("{} failures in a row: {}", breaker_.failures(), last_failure_));
       }
+      changed_.notify_all();
     }
   }
   look_again_.set();
@@ -112,28 +142,31 @@ async::Task<std::optional<std::string>> Pool::take() {
       co_return id;
     }
     ++counters_.found_dead;
-    host_.decided("pool.dead", name_, id + " did not answer when it was claimed");
+    host_.found_dead(*this, id, "it did not answer when it was claimed");
     tasks_.spawn(host_.discard(id, "it did not answer"));
   }
   ++counters_.cold_claims;
   co_return std::nullopt;
 }
 
-void Pool::missed() {
-  demand_.claimed();
-  look_again_.set();
-}
-
 void Pool::adopt(const std::string& id, MonoTime made) {
+  expected_.erase(id);
+  if (draining_) {
+    tasks_.spawn(host_.discard(id, "the pool is drained"));
+    return;
+  }
+  if (std::ranges::find(ready_, id, &Ready::id) != ready_.end()) return;
   ready_.push_back({.id = id, .made = made, .idle_since = loop_.clock().now()});
+  changed_.notify_all();
 }
 
 void Pool::lost(const std::string& id) {
+  if (expected_.erase(id) > 0) look_again_.set();
   const auto removed = std::erase_if(ready_, [&](const Ready& ready) { return ready.id == id; });
-  if (removed > 0) {
-    ++counters_.found_dead;
-    look_again_.set();
-  }
+  if (removed == 0) return;
+  ++counters_.found_dead;
+  host_.found_dead(*this, id, "it ended while it waited");
+  look_again_.set();
 }
 
 void Pool::set(config::Pool settings) {
@@ -189,7 +222,7 @@ async::Task<> Pool::probe(std::string id) {
   const auto removed = std::erase_if(ready_, [&](const Ready& ready) { return ready.id == id; });
   if (removed == 0) co_return;  // claimed meanwhile; whoever has it finds out
   ++counters_.found_dead;
-  host_.decided("pool.dead", name_, id + " stopped answering");
+  host_.found_dead(*this, id, "it stopped answering");
   look_again_.set();
   co_await host_.discard(id, "it stopped answering");
 }

@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "daemon/config/config.hpp"
@@ -18,6 +19,7 @@
 
 namespace swarm::sandbox {
 
+class Pool;
 class Sandbox;
 
 /// What a pool needs of the service around it.
@@ -31,8 +33,10 @@ class PoolHost {
   virtual async::Task<> discard(std::string id, std::string reason) = 0;
   /// Asks its agentd whether it lives.
   virtual async::Task<bool> answers(std::string id) = 0;
-  /// Tells the log of a decision: "pool.claim", "pool.breaker" ...
-  virtual void decided(std::string_view what, const std::string& pool, std::string detail) = 0;
+  /// The breaker of a pool has changed; `message` says why.
+  virtual void breaker_changed(const Pool& pool, std::string message) = 0;
+  /// One that was ready is not alive any more, and is not handed out.
+  virtual void found_dead(const Pool& pool, const std::string& id, std::string message) = 0;
 };
 
 /// Counters since the start.
@@ -56,17 +60,18 @@ class Pool {
   /// One that is ready and has just answered; nothing when there is none. It leaves the pool at once.
   async::Task<std::optional<std::string>> take();
 
-  /// A ready sandbox of an earlier run of the daemon.
+  /// One that is ready, made in this run of the daemon or in an earlier one. Known ones stay where they are.
   void adopt(const std::string& id, MonoTime made);
-  /// It has ended by itself.
+  /// One that an earlier run of the daemon began to make and that may still come.
+  void expect(const std::string& id) { expected_.insert(id); }
+  /// It is ready no more, or will never be.
   void lost(const std::string& id);
-  /// Somebody asked while none was ready; lets demand grow.
-  void missed();
-
   /// New settings; the pool grows or shrinks to them.
   void set(config::Pool settings);
-  /// Ends all that are ready and stops filling until `set` or `start`.
+  /// Ends all that are ready and stops filling until `set` or `warm`.
   async::Task<std::size_t> drain();
+  /// As after `drain`, for a pool that was drained in an earlier run.
+  void stay_drained() { draining_ = true; }
   /// Fills up to `count` now, whatever demand says; they are kept for `max_idle`.
   void warm(std::uint32_t count);
 
@@ -74,13 +79,21 @@ class Pool {
   [[nodiscard]] const config::Pool& settings() const { return settings_; }
   [[nodiscard]] const std::string& provider() const { return provider_; }
   [[nodiscard]] std::size_t ready() const { return ready_.size(); }
-  [[nodiscard]] std::size_t being_made() const { return being_made_; }
+  [[nodiscard]] std::size_t being_made() const { return being_made_ + expected_.size(); }
   [[nodiscard]] std::uint32_t target() const;
   [[nodiscard]] const Breaker& breaker() const { return breaker_; }
   [[nodiscard]] const Demand& demand() const { return demand_; }
   [[nodiscard]] const PoolCounters& counters() const { return counters_; }
   [[nodiscard]] const std::string& last_failure() const { return last_failure_; }
   [[nodiscard]] bool draining() const { return draining_; }
+  /// What `warm` asked for, while it holds.
+  [[nodiscard]] std::optional<std::uint32_t> warm_target() const;
+  /// How long that still holds.
+  [[nodiscard]] Duration warm_for() const;
+  /// Why the target is what it is, and what keeps it from being met, as far as the pool itself knows.
+  [[nodiscard]] std::string why() const;
+  /// After each sandbox that has become ready, or could not be made.
+  [[nodiscard]] async::Condition& changed() { return changed_; }
 
  private:
   struct Ready {
@@ -102,6 +115,7 @@ class Pool {
   std::string provider_;
   std::list<Ready> ready_;  // oldest first
   std::size_t being_made_ = 0;
+  std::set<std::string> expected_;
   std::uint32_t warm_target_ = 0;
   MonoTime warm_until_;
   bool draining_ = false;
@@ -110,6 +124,7 @@ class Pool {
   PoolCounters counters_;
   std::string last_failure_;
   async::Event look_again_;
+  async::Condition changed_;
   async::TaskSet tasks_;
 };
 

@@ -28,8 +28,8 @@ async::Task<Result<void>> Sandboxes::recover() {
   }
   co_await reconcile();
   tasks_.spawn(reconcile_always());
-  open_pools();
-  co_return {};
+  Result<void> opened = open_pools();
+  co_return opened;
 }
 
 async::Task<> Sandboxes::reconcile_always() {

@@ -89,16 +89,23 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateReques
   }
 
   Result<Reservation> place = capacity_.try_acquire(claimant_of(*planned));
-  if (!place && request.queue_ms.count() == 0) co_return fail(place.error());
+  if (!place && request.queue_ms.count() == 0) {
+    refused(planned->info.provider, place.error());
+    co_return fail(place.error());
+  }
+  const std::vector<store::NewEvent> decisions = decisions_on(*planned, pool_for(request, *planned), place);
 
   // The record and the answer to this key are one transaction: a repeated call finds the same sandbox, whatever
   // happened in between.
   const Result<std::string> id =
       co_await with_.store.write("sandbox.request", store::Durability::process,
-                                 [record = *planned, key](store::Changes& changes) -> Result<std::string> {
+                                 [record = *planned, key, decisions](store::Changes& changes) -> Result<std::string> {
                                    const auto effect = [&]() -> Result<std::string> {
                                      if (Result<void> done = insert(changes.db(), record); !done)
                                        return fail(done.error());
+                                     for (const store::NewEvent& decision : decisions) {
+                                       if (const auto seq = changes.append(decision); !seq) return fail(seq.error());
+                                     }
                                      return record.info.id;
                                    };
                                    return key ? changes.answer_once(*key, effect) : effect();
@@ -108,7 +115,12 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateReques
   if (*id == planned->info.id) {
     auto sandbox = adopt(std::move(*planned));
     sandbox->patience = request.queue_ms;
-    if (place) sandbox->place = std::move(*place);
+    ++claims_.cold;
+    if (place) {
+      sandbox->place = std::move(*place);
+    } else {
+      ++claims_.waited;
+    }
     tasks_.spawn(bring_up(sandbox));
   }
   Result<api::SandboxInfo> made = co_await wait_usable(*id, request.wait);
@@ -303,7 +315,7 @@ async::Task<Result<api::SandboxMetrics>> Sandboxes::metrics(std::string what) {
   const auto sandbox = *found;
   Result<api::SandboxMetrics> outside =
       co_await provider(sandbox->record.info.provider)->metrics(sandbox->record.hidden.ref);
-  if (sandbox->state() == State::paused) co_return outside;
+  if (sandbox->state() != State::claimed) co_return outside;
   Result<Use> in_use = co_await use(std::move(what));
   if (!in_use) co_return fail(in_use.error());
   Result<api::SandboxMetrics> inside = co_await wire::call(in_use->agent(), api::inside::kSandboxMetrics, {});
@@ -331,6 +343,13 @@ async::Task<Result<Sandboxes::Use>> Sandboxes::use(std::string what) {
                                ended->info.reason ? ": " + *ended->info.reason : ""));
   }
   const auto sandbox = *found;
+  if (sandbox->state() == State::ready && !sandbox->record.hidden.pool.empty()) {
+    // What ran in it would be there for whoever gets it.
+    co_return fail(
+        Code::failed_precondition,
+        fmt::format("sandbox {} waits in pool '{}' and belongs to nobody; 'swarmctl sandbox create' claims one",
+                    sandbox->id(), sandbox->record.hidden.pool));
+  }
   if (!is_usable(sandbox->state()) || sandbox->link == nullptr) {
     co_return fail(Code::failed_precondition,
                    fmt::format("sandbox {} is {}; {}", sandbox->id(), state_name(sandbox->state()),

@@ -14,9 +14,11 @@
 #include "daemon/providers/provider.hpp"
 #include "daemon/sandbox/capacity.hpp"
 #include "daemon/sandbox/link.hpp"
+#include "daemon/sandbox/pool_settings.hpp"
 #include "daemon/sandbox/pools.hpp"
 #include "daemon/sandbox/record.hpp"
 #include "daemon/sandbox/state.hpp"
+#include "protocol/api/pool.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/async/event.hpp"
 #include "protocol/async/timer.hpp"
@@ -77,8 +79,14 @@ class Sandboxes final : private PoolHost {
   /// Compares with the providers' own lists now. Runs by itself every minute.
   async::Task<> reconcile();
 
-  /// The pools of the configuration, by name.
-  [[nodiscard]] const std::map<std::string, std::unique_ptr<Pool>>& pools() const { return pools_; }
+  /// Pools as they stand, with places and claims; of one pool where it is named.
+  Result<api::PoolStatusReply> pool_status(const std::optional<std::string>& pool) const;
+  async::Task<Result<api::PoolInfo>> set_pool(api::PoolSetRequest request);
+  async::Task<Result<api::PoolDrainReply>> drain_pool(std::string pool);
+  async::Task<Result<api::PoolInfo>> warm_pool(api::PoolWarmRequest request);
+  /// Takes changed pools of the configuration over, except those that were set.
+  void reload_pools();
+
   [[nodiscard]] const Capacity& capacity() const { return capacity_; }
 
   /// Those that a provider has, or may have, for us.
@@ -107,13 +115,30 @@ class Sandboxes final : private PoolHost {
                                                                std::optional<CallKey> key, Record planned);
   async::Task<Result<api::SandboxInfo>> wait_usable(std::string id, bool wait);
   Pool* pool_for(const api::SandboxCreateRequest& request, const Record& planned) const;
-  void open_pools();
+  Result<void> open_pools();
+  Pool* open_pool(const std::string& name, const config::Pool& settings);
+  Result<Pool*> find_pool(const std::string& name) const;
+  [[nodiscard]] api::PoolInfo pool_info(const Pool& pool) const;
+  async::Task<Result<void>> remember_pool(std::string name, std::optional<PoolSetting> setting, std::string told);
+  async::Task<> empty_pool(std::string name);
+  Result<config::Pool> wanted_pool(const api::PoolSetRequest& request) const;
+  /// One that was made for a pool is ready.
+  void pooled_ready(const Sandbox& sandbox);
+  /// A request for a new sandbox has come to nothing.
+  void count_failure(const Sandbox& sandbox);
+  void refused(const std::string& provider, const Error& why);
+  /// What the log is told of a request that no pool could meet at once.
+  [[nodiscard]] std::vector<store::NewEvent> decisions_on(const Record& planned, const Pool* pool,
+                                                          const Result<Reservation>& place) const;
+  async::Task<> tell_refusals(std::string provider, std::string message);
+  async::Task<> tell(store::NewEvent event);
 
   async::Task<Result<std::string>> make_pooled(std::string pool, std::string template_name,
                                                std::string provider) override;
   async::Task<> discard(std::string id, std::string reason) override;
   async::Task<bool> answers(std::string id) override;
-  void decided(std::string_view what, const std::string& pool, std::string detail) override;
+  void breaker_changed(const Pool& pool, std::string message) override;
+  void found_dead(const Pool& pool, const std::string& id, std::string message) override;
   async::Task<> reconcile_provider(providers::Provider& provider);
   async::Task<> reconcile_always();
   async::Task<> settle(std::shared_ptr<Sandbox> sandbox);
@@ -129,7 +154,10 @@ class Sandboxes final : private PoolHost {
   Capacity capacity_;
   Living living_;
   std::map<std::string, std::unique_ptr<Pool>> pools_;
-  async::TaskSet tasks_;  // last: its tasks use everything above
+  std::map<std::string, PoolSetting> pool_settings_;  ///< what was set, beside the configuration
+  api::ClaimCounters claims_;
+  std::map<std::string, std::uint64_t> untold_refusals_;  ///< by provider; each with a task that will tell of them
+  async::TaskSet tasks_;                                  // last: its tasks use everything above
 };
 
 /// One living sandbox. Shared by the service and by the flows that are under way for it.

@@ -192,6 +192,8 @@ class Store {
   async::Task<Result<std::vector<std::string>>> check_integrity();
 
   [[nodiscard]] const StoreIdentity& identity() const { return self_; }
+  /// The database file.
+  [[nodiscard]] const std::string& path() const { return options_.path; }
   /// What opening did to the schema.
   [[nodiscard]] const MigrationOutcome& migrated() const { return migrated_; }
   [[nodiscard]] Health health() const { return writer_->health(); }
