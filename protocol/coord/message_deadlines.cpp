@@ -113,7 +113,7 @@ Result<void> Messages::remind(const Turn& turn, const Due& due, const Message& m
   }
   std::vector<std::string> leads;
   if (due.escalated == 0) {
-    Result<std::vector<std::string>> found = registry_.live(turn, options_.lead_role);
+    Result<std::vector<std::string>> found = registry_.leads(turn, options_.lead_role);
     if (!found) return fail(found.error());
     leads = std::move(*found);
     std::erase(leads, due.recipient);

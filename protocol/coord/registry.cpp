@@ -24,11 +24,11 @@ constexpr std::size_t kMaxList = 100;
 
 constexpr Sql kPut{"agents.put",
                    "INSERT INTO coord_agents (swarm, id, uid, role, state, proven, registered_us, heartbeat_us, task,"
-                   " detail, availability, tools, about) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                   " detail, availability, tools, about, lead) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                    " ON CONFLICT (swarm, id) DO UPDATE SET uid = excluded.uid, role = excluded.role,"
                    " state = excluded.state, proven = excluded.proven, heartbeat_us = excluded.heartbeat_us,"
                    " task = excluded.task, detail = excluded.detail, availability = excluded.availability,"
-                   " tools = excluded.tools, about = excluded.about"};
+                   " tools = excluded.tools, about = excluded.about, lead = excluded.lead"};
 constexpr Sql kFind{"agents.find",
                     "SELECT id, uid, role, state, proven, registered_us, heartbeat_us, task, detail, availability,"
                     " tools, about FROM coord_agents WHERE swarm = ? AND id = ?"};
@@ -49,6 +49,9 @@ constexpr Sql kCard{"agents.card",
                     "UPDATE coord_agents SET availability = ?, tools = ?, about = ? WHERE swarm = ? AND id = ?"};
 constexpr Sql kLive{"agents.live",
                     "SELECT id, role FROM coord_agents WHERE swarm = ? AND state NOT IN ('stale', 'gone') ORDER BY id"};
+constexpr Sql kLeads{"agents.leads",
+                     "SELECT id FROM coord_agents WHERE swarm = ? AND state NOT IN ('stale', 'gone')"
+                     " AND (lead = 1 OR role = ?) ORDER BY id"};
 constexpr Sql kByUid{"agents.by_uid",
                      "SELECT id FROM coord_agents WHERE swarm = ? AND uid = ? AND state <> 'gone' ORDER BY id LIMIT 2"};
 constexpr Sql kStateOf{"agents.state_of", "SELECT state FROM coord_agents WHERE swarm = ? AND id = ?"};
@@ -167,9 +170,9 @@ Result<AgentRecord> Registry::add(const Turn& turn, NewAgent agent) const {
   if (!*known && static_cast<std::size_t>(std::get<0>(**count)) >= options_.most_agents) {
     return fail(Code::resource_exhausted, fmt::format("the swarm has {} agents, its limit", options_.most_agents));
   }
-  auto put =
-      turn.db.run(kPut, turn.swarm, *id, agent.uid, agent.role, state_name(AgentState::starting), agent.proven,
-                  turn.now.us, turn.now.us, "", "", agent.card.availability, lines(agent.card.tools), agent.card.about);
+  auto put = turn.db.run(kPut, turn.swarm, *id, agent.uid, agent.role, state_name(AgentState::starting), agent.proven,
+                         turn.now.us, turn.now.us, "", "", agent.card.availability, lines(agent.card.tools),
+                         agent.card.about, agent.lead);
   if (!put) return fail(put.error());
   if (auto written = write_skills(turn, *id, agent.card); !written) return fail(written.error());
   turn.tell("agent.registered", *id,
@@ -267,6 +270,14 @@ Result<std::vector<std::string>> Registry::live(const Turn& turn, const std::opt
   for (auto& [id, has] : *rows) {
     if (!role || has == *role) out.push_back(std::move(id));
   }
+  return out;
+}
+
+Result<std::vector<std::string>> Registry::leads(const Turn& turn, const std::string& role) const {
+  auto rows = turn.db.all<std::string>(kLeads, turn.swarm, role);
+  if (!rows) return fail(rows.error());
+  std::vector<std::string> out;
+  for (auto& [id] : *rows) out.push_back(std::move(id));
   return out;
 }
 

@@ -60,6 +60,7 @@ struct NewAgent {
   std::string role;
   bool proven = true;
   AgentCard card;
+  bool lead = false;  ///< is told of what others leave unanswered, whatever its role
 };
 
 /// An answer to "who can do this?", best first.
@@ -99,6 +100,9 @@ class Registry {
   Result<std::vector<AgentRecord>> list(const Turn& turn) const;
   /// Ids of those alive, by name; with `role` only those of it.
   Result<std::vector<std::string>> live(const Turn& turn, const std::optional<std::string>& role = {}) const;
+
+  /// Those alive that are told of what others leave unanswered: marked so, or of the role.
+  Result<std::vector<std::string>> leads(const Turn& turn, const std::string& role) const;
 
   /// Living agents that have all of these skills and tools, best first; one that is not available scores 0 and is left
   /// out.

@@ -86,6 +86,7 @@ constexpr std::array kMigrations = {
         swarm TEXT NOT NULL, one TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY (swarm, one, other)
       ) STRICT, WITHOUT ROWID;
     )"},
+    store::Migration{2, "lead of a swarm", "ALTER TABLE coord_agents ADD COLUMN lead INTEGER NOT NULL DEFAULT 0;"},
 };
 
 }  // namespace
