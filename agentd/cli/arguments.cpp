@@ -10,14 +10,14 @@
 namespace swarm::cli {
 namespace {
 
-const Option* known(std::string_view name, std::initializer_list<Option> options) {
+const Option* known(std::string_view name, std::span<const Option> options) {
   static constexpr Option kJson{"--json", Takes::nothing};
   if (name == kJson.name) return &kJson;
   const auto found = std::ranges::find(options, name, &Option::name);
   return found == options.end() ? nullptr : &*found;
 }
 
-std::unexpected<Error> unknown(std::string_view name, std::initializer_list<Option> options) {
+std::unexpected<Error> unknown(std::string_view name, std::span<const Option> options) {
   std::vector<std::string> names = {"--json", "--help"};
   for (const Option& option : options) names.emplace_back(option.name);
   return fail(Code::invalid_argument, "unknown option '" + shown(name) + "'" + did_you_mean(name, names) +
@@ -27,8 +27,7 @@ std::unexpected<Error> unknown(std::string_view name, std::initializer_list<Opti
 
 }  // namespace
 
-Result<Arguments> Arguments::read(std::span<const std::string> words, std::initializer_list<Option> options,
-                                  Count count) {
+Result<Arguments> Arguments::read(std::span<const std::string> words, std::span<const Option> options, Count count) {
   Arguments out;
   bool only_text = false;
   for (std::size_t i = 0; i < words.size(); ++i) {

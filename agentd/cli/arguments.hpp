@@ -32,7 +32,11 @@ struct Count {
 class Arguments {
  public:
   /// `invalid_argument` says which word is wrong and which option was perhaps meant.
-  static Result<Arguments> read(std::span<const std::string> words, std::initializer_list<Option> options, Count count);
+  static Result<Arguments> read(std::span<const std::string> words, std::span<const Option> options, Count count);
+  static Result<Arguments> read(std::span<const std::string> words, std::initializer_list<Option> options,
+                                Count count) {
+    return read(words, std::span(options.begin(), options.size()), count);
+  }
 
   [[nodiscard]] bool has(std::string_view option) const { return options_.contains(option); }
   [[nodiscard]] bool json() const { return has("--json"); }

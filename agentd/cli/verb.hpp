@@ -1,6 +1,6 @@
 #pragma once
 // The verbs of `swarm`. A group of verbs is a file: it defines a `std::span<const Verb>` function, declared here and
-// listed once in verbs.cpp. A verb reads its words with `Arguments` (arguments.hpp), calls agentd with `ask` or
+// listed once in verb.cpp. A verb reads its words with `Arguments` (arguments.hpp), calls agentd with `ask` or
 // `answer` (ask.hpp), and gives the exit status.
 //
 //   int claim(const Invocation& call) {
@@ -59,6 +59,11 @@ int misused(const Invocation& call, const Error& error);
 std::vector<const Verb*> all_verbs();
 
 // The groups, a file each.
+std::span<const Verb> agent_verbs();
 std::span<const Verb> general_verbs();
+std::span<const Verb> human_verbs();
+std::span<const Verb> lock_verbs();
+std::span<const Verb> message_verbs();
+std::span<const Verb> note_verbs();
 
 }  // namespace swarm::cli
