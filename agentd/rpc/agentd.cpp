@@ -21,17 +21,25 @@ void bind_agentd(wire::Router& router, AgentdService& service) {
               [](CallContext&, const api::AgentdResumedRequest&) { return Result<api::Empty>(api::Empty{}); });
 }
 
-void bind_inner(wire::Router& router, AgentdService& service) {
+void bind_inner(wire::Router& router, AgentdService& service, const Team& team) {
   router.bind(api::inside::kInnerWhoami,
-              [&service](CallContext& context, const api::Empty&) -> Result<api::InnerWhoamiReply> {
+              [&service, &team](CallContext& context, const api::Empty&) -> Result<api::InnerWhoamiReply> {
                 if (!context.peer.credentials)
                   return fail(Code::unauthenticated, "the kernel does not say who you are");
                 const transport::PeerCredentials& caller = *context.peer.credentials;
-                return api::InnerWhoamiReply{.sandbox = service.sandbox,
-                                             .uid = caller.uid,
-                                             .pid = static_cast<std::uint32_t>(caller.pid),
-                                             .user = service.users.name_of(caller.uid),
-                                             .identity = service.info.identity};
+                api::InnerWhoamiReply reply{.sandbox = service.sandbox,
+                                            .uid = caller.uid,
+                                            .pid = static_cast<std::uint32_t>(caller.pid),
+                                            .user = service.users.name_of(caller.uid),
+                                            .identity = service.info.identity};
+                if (!team.is_open()) return reply;
+                reply.swarm = team.swarm();
+                reply.swarm_name = team.name();
+                const Result<coord::Actor> actor = team.caller(caller);
+                if (!actor || actor->kind != coord::Actor::Kind::agent) return reply;
+                reply.agent = actor->name;
+                if (const auto member = team.find(actor->name); member) reply.role = (*member)->role;
+                return reply;
               });
   router.bind(api::inside::kInnerStatus, [&service](CallContext&, const api::Empty&) {
     return Result<api::InnerStatusReply>(

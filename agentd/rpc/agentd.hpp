@@ -4,6 +4,7 @@
 
 #include "agentd/exec/execs.hpp"
 #include "agentd/exec/users.hpp"
+#include "agentd/team/team.hpp"
 #include "protocol/api/agentd.hpp"
 #include "protocol/api/inner.hpp"
 #include "protocol/wire/router.hpp"
@@ -27,6 +28,6 @@ struct AgentdService {
 void bind_agentd(wire::Router& router, AgentdService& service);
 
 /// Serves `inner.*` to programs of the sandbox.
-void bind_inner(wire::Router& router, AgentdService& service);
+void bind_inner(wire::Router& router, AgentdService& service, const Team& team);
 
 }  // namespace swarm::agentd

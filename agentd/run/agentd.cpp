@@ -48,6 +48,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
       random_(random),
       options_(std::move(options)),
       inherited_(std::move(inherited)),
+      users_(options_.etc),
       execs_(loop, {.shim = options_.shim, .directory = options_.state + "/exec", .spool_bytes = options_.spool_bytes},
              random),
       exec_service_{.loop = loop,
@@ -58,6 +59,12 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
       files_{.files = files::Files(loop, {.workspace = options_.workspace, .user = credentials_from(users_)})},
       forward_(loop),
       metrics_{.loop = loop, .setup = {}},
+      team_(loop, random,
+            {.store = options_.store,
+             .workspace = options_.workspace,
+             .places = {.etc = options_.etc, .homes = options_.homes},
+             .identity = identity_mode()}),
+      team_service_(loop, random, team_),
       router_({.name = "agentd", .version = SWARM_VERSION, .features = {}}, loop.clock()),
       budget_(loop, kSessionBytes),
       ending_(loop),
@@ -80,7 +87,12 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   bind_files(router_, files_);
   bind_forward(router_, forward_);
   bind_metrics(router_, metrics_);
-  bind_inner(router_, service_);
+  bind_inner(router_, service_, team_);
+  bind_team(router_, team_service_);
+  bind_agent(router_, team_service_);
+  bind_lock(router_, team_service_);
+  bind_message(router_, team_service_);
+  bind_note(router_, team_service_);
 }
 
 Result<wire::TunnelSecret> Agentd::read_secret() const {
@@ -122,6 +134,8 @@ async::Task<Result<int>> Agentd::run() {
   // Before the first call can come: a client asks for programs that it started with the agentd before us.
   const Result<void> recovered = co_await execs_.recover();
   if (!recovered) co_return fail(recovered.error(), "background programs");
+  // Likewise what was promised to agents. Without its store there is no team; the sandbox is served all the same.
+  if (const Result<void> team = team_.recover(); !team) say("the team: " + team.error().to_string());
   tasks_.spawn(serve_tunnels());
   tasks_.spawn(serve_inside());
   tasks_.spawn(end_on(SIGTERM));

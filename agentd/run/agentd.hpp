@@ -11,6 +11,7 @@
 #include "agentd/rpc/files.hpp"
 #include "agentd/rpc/forward.hpp"
 #include "agentd/rpc/metrics.hpp"
+#include "agentd/rpc/team.hpp"
 #include "agentd/run/options.hpp"
 #include "protocol/async/signals.hpp"
 #include "protocol/transport/unix.hpp"
@@ -59,6 +60,8 @@ class Agentd {
   FilesService files_;
   Forward forward_;
   MetricsService metrics_;
+  Team team_;
+  TeamService team_service_;
   wire::Router router_;
   wire::SessionBudget budget_;
   std::unique_ptr<transport::UnixListener> listener_;

@@ -10,7 +10,8 @@
 namespace swarm::agentd {
 
 Result<RunOptions> parse_run_options(const std::vector<std::string>& words) {
-  static const std::vector<std::string> kNames = {"--sandbox", "--state", "--shim", "--workspace", "--spool-bytes"};
+  static const std::vector<std::string> kNames = {"--sandbox", "--state", "--shim",  "--workspace",
+                                                  "--store",   "--etc",   "--homes", "--spool-bytes"};
   RunOptions options;
   for (std::size_t i = 0; i < words.size(); i += 2) {
     const std::string& name = words[i];
@@ -19,14 +20,16 @@ Result<RunOptions> parse_run_options(const std::vector<std::string>& words) {
     }
     if (i + 1 == words.size()) return fail(Code::invalid_argument, fmt::format("'{}' needs a value", name));
     const std::string& value = words[i + 1];
-    if (name == "--sandbox") {
-      options.sandbox = value;
-    } else if (name == "--state") {
-      options.state = value;
-    } else if (name == "--shim") {
-      options.shim = value;
-    } else if (name == "--workspace") {
-      options.workspace = value;
+    std::string* const text = name == "--sandbox"     ? &options.sandbox
+                              : name == "--state"     ? &options.state
+                              : name == "--shim"      ? &options.shim
+                              : name == "--workspace" ? &options.workspace
+                              : name == "--store"     ? &options.store
+                              : name == "--etc"       ? &options.etc
+                              : name == "--homes"     ? &options.homes
+                                                      : nullptr;
+    if (text != nullptr) {
+      *text = value;
     } else {
       const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), options.spool_bytes);
       if (problem != std::errc{} || end != value.data() + value.size() || options.spool_bytes < 4096) {

@@ -13,10 +13,14 @@ struct RunOptions {
   std::string state = "/run/swarm";  ///< for sockets and records; made when missing
   std::string shim = "/opt/swarm/bin/swarm-shim";
   std::string workspace = "/workspace";
+  std::string store = "/root/.swarm";     ///< for what must survive agentd and is no agent's to fill or read
+  std::string etc = "/etc";               ///< with passwd and group
+  std::string homes = "/home";            ///< where agents' homes are made
   std::uint64_t spool_bytes = 1U << 20U;  ///< of each output of a background program
 };
 
-/// Reads `--sandbox ID --state DIR --shim PATH --workspace DIR --spool-bytes N`. `invalid_argument` names the mistake.
+/// Reads `--sandbox ID --state DIR --shim PATH --workspace DIR --store DIR --etc DIR --homes DIR
+/// --spool-bytes N`. `invalid_argument` names the mistake.
 Result<RunOptions> parse_run_options(const std::vector<std::string>& words);
 
 }  // namespace swarm::agentd

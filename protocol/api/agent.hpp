@@ -6,6 +6,12 @@
 
 namespace swarm::api {
 
+/// The method of a person on the host, as the daemon calls it on the agentd that is the swarm's authority.
+constexpr MethodInfo for_the_daemon(MethodInfo method) {
+  method.caller = Caller::daemon;
+  return method;
+}
+
 /// A request within a swarm, as clients on the host and agents send it.
 template <class T>
 struct InSwarm : T {

@@ -382,6 +382,11 @@ inline constexpr Method<InSwarm<LockBreakRequest>, LockInfo> kLockBreak{{
     .errors = {{Code::not_found, "no such lock is held"}},
 }};
 
+/// As agentd serves it.
+namespace inside {
+inline constexpr Method<InSwarm<LockBreakRequest>, LockInfo> kLockBreak{for_the_daemon(api::kLockBreak)};
+}  // namespace inside
+
 inline constexpr EventType<LockGranted> kLockGranted{{.name = "lock.granted", .doc = "An agent holds a lock."}};
 inline constexpr EventType<LockEnded> kLockEnded{
     {.name = "lock.ended", .doc = "A lock was released, broken, ran out, or went with its holder."}};

@@ -431,6 +431,12 @@ inline constexpr Method<InSwarm<MessageAgainRequest>, MessageAgainReply> kMessag
     .errors = {{Code::not_found, "no such message"}},
 }};
 
+/// As agentd serves it.
+namespace inside {
+inline constexpr Method<InSwarm<MessageAgainRequest>, MessageAgainReply> kMessageAgain{
+    for_the_daemon(api::kMessageAgain)};
+}  // namespace inside
+
 inline constexpr EventType<MessageQueued> kMessageQueued{{.name = "message.queued", .doc = "A message was accepted."}};
 inline constexpr EventType<MessageStateChanged> kMessageState{
     {.name = "message.state", .doc = "A copy was delivered, seen, acknowledged, expired or died."}};

@@ -19,12 +19,35 @@ AgentdRig::AgentdRig() : sandbox(new_sandbox_id(random)), secret(wire::TunnelSec
   const UniqueFd memory(memfd_create("secret", MFD_CLOEXEC));
   REQUIRE(pwrite(memory.get(), secret.bytes().data(), secret.bytes().size(), 0) == 32);
   const std::string bin = SWARM_BIN_DIR;
-  const async::SpawnOptions options{
-      .argv = {bin + "/agentd-init", "--log", directory / "log", "--", bin + "/agentd", "run", "--sandbox", sandbox,
-               "--state", directory / "state", "--shim", bin + "/swarm-shim", "--workspace", directory.path()},
-      .env = {"PATH=/usr/local/bin:/usr/bin:/bin", "FROM_TEMPLATE=yes"},
-      .fds = {{agentd::kListenFd, listener->get()}, {agentd::kSecretFd, memory.get()}},
-      .new_session = true};
+  // Where we are root, agents get users: not those of this machine.
+  std::filesystem::create_directories(directory / "etc");
+  std::filesystem::create_directories(directory / "home");
+  for (const char* name : {"passwd", "group"}) {
+    std::filesystem::copy_file(std::filesystem::path("/etc") / name, std::filesystem::path(directory / "etc") / name);
+  }
+  const async::SpawnOptions options{.argv = {bin + "/agentd-init",
+                                             "--log",
+                                             directory / "log",
+                                             "--",
+                                             bin + "/agentd",
+                                             "run",
+                                             "--sandbox",
+                                             sandbox,
+                                             "--state",
+                                             directory / "state",
+                                             "--shim",
+                                             bin + "/swarm-shim",
+                                             "--workspace",
+                                             directory.path(),
+                                             "--store",
+                                             directory / "store",
+                                             "--etc",
+                                             directory / "etc",
+                                             "--homes",
+                                             directory / "home"},
+                                    .env = {"PATH=/usr/local/bin:/usr/bin:/bin", "FROM_TEMPLATE=yes"},
+                                    .fds = {{agentd::kListenFd, listener->get()}, {agentd::kSecretFd, memory.get()}},
+                                    .new_session = true};
   auto started = async::Process::spawn(loop, options);
   REQUIRE(started);
   init = std::move(*started);

@@ -1,0 +1,50 @@
+#pragma once
+// What agents and the daemon ask of a team. Two kinds of callers: the daemon, who speaks for a person on the host, and
+// programs of the sandbox, who are the agent of their uid. Neither is ever taken from the arguments.
+
+#include "agentd/team/checkouts.hpp"
+#include "agentd/team/team.hpp"
+#include "protocol/api/lock.hpp"
+#include "protocol/wire/router.hpp"
+
+namespace swarm::agentd {
+
+/// What the methods of the team work with; outlives the router.
+struct TeamService {
+  async::Loop& loop;
+  Random& random;
+  Team& team;
+  Checkouts checkouts;
+  async::Condition notes_changed;
+
+  TeamService(async::Loop& l, Random& r, Team& t);
+};
+
+/// The name of the person for whom the daemon speaks.
+inline constexpr std::string_view kPerson = "human";
+
+/// Who calls: a person for the daemon, else who the kernel says. A request's `swarm`, where it is given, must be the
+/// one that lives here. `failed_precondition` while no team is open, `permission_denied` for an unknown uid.
+Result<coord::Actor> caller_of(TeamService& service, const wire::CallContext& context,
+                               const std::optional<std::string>& swarm);
+
+/// The same where only an agent will do; its name. `not_found` for others.
+Result<coord::Actor> agent_of(TeamService& service, const wire::CallContext& context,
+                              const std::optional<std::string>& swarm);
+
+/// Serves `team.*` to the daemon.
+void bind_team(wire::Router& router, TeamService& service);
+/// Serve `agent.*`, `lock.*`, `message.*` and `note.*` to both.
+void bind_agent(wire::Router& router, TeamService& service);
+void bind_lock(wire::Router& router, TeamService& service);
+void bind_message(wire::Router& router, TeamService& service);
+void bind_note(wire::Router& router, TeamService& service);
+
+/// The wire forms.
+api::LockInfo lock_info(const coord::Lease& lease, coord::Span paused);
+
+constexpr api::Identity identity_of(bool proven) {
+  return proven ? api::Identity::enforced : api::Identity::cooperative;
+}
+
+}  // namespace swarm::agentd

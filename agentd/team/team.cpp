@@ -1,0 +1,354 @@
+#include "agentd/team/team.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "agentd/team/schema.hpp"
+#include "protocol/async/file.hpp"
+#include "protocol/coord/schema.hpp"
+#include "protocol/core/nearest.hpp"
+#include "protocol/core/utf8.hpp"
+#include "protocol/wire/msgpack.hpp"
+
+namespace swarm::agentd {
+namespace {
+
+using store::Sql;
+
+constexpr std::int32_t kApplicationId = 0x73776167;  // "swag": an agentd's store
+/// A model may think for minutes without a call; who watches its program tells sooner when that has ended.
+constexpr std::chrono::minutes kStaleAfter{15};
+/// A sign of life is written down this often.
+constexpr std::chrono::seconds kHeardEvery{10};
+constexpr std::size_t kMostEnvironment = 1U << 20U;
+
+constexpr Sql kTeam{"team.read", "SELECT swarm, name, epoch, rate FROM team"};
+constexpr Sql kPutTeam{"team.put",
+                       "INSERT OR REPLACE INTO team (one, swarm, name, epoch, rate) VALUES (1, ?, ?, ?, ?)"};
+constexpr Sql kMembers{
+    "team.members",
+    "SELECT agent, uid, gid, user, home, role, kind, lead, gone FROM team_members ORDER BY position LIMIT 100000"};
+constexpr Sql kPutMember{"team.put_member",
+                         "INSERT INTO team_members (position, agent, uid, gid, user, home, role, kind, lead, gone)"
+                         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (agent) DO UPDATE SET"
+                         " role = excluded.role, kind = excluded.kind, lead = excluded.lead, gone = 0"};
+constexpr Sql kGone{"team.gone", "UPDATE team_members SET gone = 1 WHERE agent = ?"};
+
+std::unexpected<Error> not_open() {
+  return fail(Code::failed_precondition, "this sandbox is the home of no swarm yet; 'team.open' makes it one");
+}
+
+/// The value of SWARM_AGENT that a process was started with.
+std::string named_agent(pid_t pid) {
+  const Result<std::string> all = async::read_file_now(fmt::format("/proc/{}/environ", pid), kMostEnvironment);
+  if (!all) return {};
+  constexpr std::string_view kName = "SWARM_AGENT=";
+  std::string_view rest = *all;
+  while (!rest.empty()) {
+    const std::string_view entry = rest.substr(0, rest.find('\0'));
+    if (entry.starts_with(kName)) return std::string(entry.substr(kName.size()));
+    rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Team::Team(async::Loop& loop, Random& random, TeamOptions options)
+    : loop_(loop),
+      random_(random),
+      options_(std::move(options)),
+      accounts_(options_.places, options_.identity),
+      tasks_(loop) {}
+
+Team::~Team() { tasks_.cancel_all(); }
+
+Result<void> Team::recover() {
+  if (access((options_.store + "/team.db").c_str(), F_OK) != 0) return {};
+  if (Result<void> opened = open_store(); !opened) return opened;
+  if (Result<void> loaded = load(); !loaded) return loaded;
+  // Made and not opened: the agentd before us died in between, and nobody was told that it is open.
+  if (swarm_.empty()) return {};
+  return open_host();
+}
+
+Result<void> Team::open_store() {
+  if (store_ != nullptr) return {};
+  for (auto slash = options_.store.find('/', 1);; slash = options_.store.find('/', slash + 1)) {
+    const std::string directory = options_.store.substr(0, slash);
+    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("mkdir", directory);
+    if (slash == std::string::npos) break;
+  }
+  if (chmod(options_.store.c_str(), 0700) != 0) return fail_errno("chmod", options_.store);
+  const std::array domains = {coord::kCoordDomain, kTeamDomain};
+  auto opened = store::Store::open(loop_,
+                                   {.path = options_.store + "/team.db",
+                                    .identity = {.application_id = kApplicationId, .program = "agentd " SWARM_VERSION}},
+                                   domains, random_);
+  if (!opened) return fail(opened.error(), "team's store");
+  store_ = std::move(*opened);
+  return {};
+}
+
+Result<void> Team::load() {
+  const auto team = store_->reader().one<std::string, std::string, std::int64_t, std::int64_t>(kTeam);
+  if (!team) return fail(team.error());
+  if (*team) std::tie(swarm_, name_, epoch_, rate_) = **team;
+  auto rows = store_->reader()
+                  .all<std::string, std::uint32_t, std::uint32_t, std::string, std::string, std::string, std::string,
+                       bool, bool>(kMembers);
+  if (!rows) return fail(rows.error());
+  members_.clear();
+  for (auto& [agent, uid, gid, user, home, role, kind, lead, gone] : *rows) {
+    members_.push_back({.agent = std::move(agent),
+                        .account = {.uid = uid, .gid = gid, .user = std::move(user), .home = std::move(home)},
+                        .role = std::move(role),
+                        .kind = std::move(kind),
+                        .lead = lead,
+                        .gone = gone});
+  }
+  return {};
+}
+
+Result<void> Team::open_host() {
+  coord::HostOptions options;
+  options.coordination.epoch = epoch_;
+  options.coordination.messages.rate = rate_;
+  options.coordination.registry.stale_after = kStaleAfter;
+  options.encode = [](const Value& data) { return wire::encode(data); };
+  auto opened = coord::Host::open(loop_, *store_, swarm_, random_, std::move(options));
+  if (!opened) return fail(opened.error(), "coordination");
+  if (host_ != nullptr) former_.push_back(std::move(host_));
+  host_ = std::move(*opened);
+  host_->on_happenings([this](const Happenings& happenings) {
+    for (const auto& listener : listeners_) listener(happenings);
+  });
+  return {};
+}
+
+Result<void> Team::check_open(const api::TeamOpenRequest& request) const {
+  if (swarm_.empty()) return {};
+  if (request.swarm != swarm_) {
+    return fail(Code::failed_precondition, fmt::format("this sandbox is the home of '{}' ({}) and cannot become that "
+                                                       "of '{}'; use another sandbox",
+                                                       swarm_, shown(name_), shown(request.swarm)));
+  }
+  if (request.epoch < epoch_) {
+    return fail(Code::failed_precondition,
+                fmt::format("epoch {} is older than {}, the one of this authority", request.epoch, epoch_));
+  }
+  return {};
+}
+
+async::Task<Result<api::TeamInfo>> Team::open(api::TeamOpenRequest request) {
+  if (Result<void> fine = check_open(request); !fine) co_return fail(fine.error());
+  if (Result<void> opened = open_store(); !opened) co_return fail(opened.error());
+  const bool same = host_ != nullptr && request.epoch == epoch_ && request.messages_per_minute == rate_ &&
+                    (request.name.empty() || request.name == name_);
+  if (!same) {
+    if (!request.name.empty()) name_ = request.name;
+    // From here on another swarm is refused, also while this is being written.
+    const std::string before = std::exchange(swarm_, request.swarm);
+    auto task = store_->write("team.open", store::Durability::power,
+                              [swarm = request.swarm, name = name_, epoch = request.epoch,
+                               rate = request.messages_per_minute](store::Changes& changes) -> Result<void> {
+                                return changes.db().run(kPutTeam, swarm, name, epoch, std::int64_t{rate});
+                              });
+    const Result<void> written = co_await std::move(task);
+    if (!written) {
+      swarm_ = before;
+      co_return fail(written.error(), "team");
+    }
+    epoch_ = request.epoch;
+    rate_ = request.messages_per_minute;
+    if (Result<void> hosted = open_host(); !hosted) co_return fail(hosted.error());
+  }
+  co_return info();
+}
+
+Result<coord::Host*> Team::host() {
+  if (host_ == nullptr) return not_open();
+  return host_.get();
+}
+
+api::TeamMember Team::told(const Member& member) const {
+  return {.agent = member.agent,
+          .uid = member.account.uid,
+          .user = member.account.user,
+          .home = api::Path(member.account.home),
+          .role = member.role,
+          .kind = member.kind,
+          .lead = member.lead,
+          .identity = options_.identity,
+          .gone = member.gone};
+}
+
+Result<api::TeamInfo> Team::info() const {
+  if (host_ == nullptr) return not_open();
+  api::TeamInfo info{.swarm = swarm_, .name = name_, .epoch = epoch_, .identity = options_.identity, .members = {}};
+  for (const Member& member : members_) info.members.push_back(told(member));
+  return info;
+}
+
+Result<const Member*> Team::find(const std::string& agent) const {
+  const auto found = std::ranges::find(members_, agent, &Member::agent);
+  if (found != members_.end()) return &*found;
+  std::vector<std::string> names;
+  for (const Member& member : members_) names.push_back(member.agent);
+  return fail(Code::not_found,
+              fmt::format("no agent '{}' in this team{}; there are: {}", shown(agent), did_you_mean(agent, names),
+                          names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+}
+
+async::Task<Result<api::TeamMember>> Team::join(api::TeamJoinRequest request) {
+  if (host_ == nullptr) co_return not_open();
+  Result<std::string> name = coord::checked_name(request.agent, "agent");
+  if (!name) co_return fail(name.error());
+  const auto known = std::ranges::find(members_, *name, &Member::agent);
+  const bool is_new = known == members_.end();
+  if (!is_new && !known->gone && known->role == request.role && known->kind == request.kind &&
+      known->lead == request.lead && request.skills.empty()) {
+    co_return told(*known);
+  }
+  Member member{
+      .agent = std::move(*name), .account = {}, .role = request.role, .kind = request.kind, .lead = request.lead};
+  auto position = static_cast<std::int64_t>(members_.size());
+  if (is_new) {
+    std::set<std::uint32_t> taken;
+    for (const Member& other : members_) taken.insert(other.account.uid);
+    Result<Account> account = accounts_.choose(member.agent, taken);
+    if (!account) co_return fail(account.error());
+    member.account = std::move(*account);
+    // Its place and uid are taken from here on, before anything waits.
+    members_.push_back(member);
+    members_.back().gone = true;
+  } else {
+    member.account = known->account;
+    position = std::distance(members_.begin(), known);
+  }
+  std::vector<coord::Skill> skills;
+  for (const api::AgentSkill& skill : request.skills) skills.push_back({skill.name, skill.rate});
+  Result<void> added = co_await add(member, position, std::move(skills));
+  const auto place = std::ranges::find(members_, member.agent, &Member::agent);
+  if (!added) {
+    if (is_new && place != members_.end()) members_.erase(place);
+    co_return fail(added.error());
+  }
+  *place = std::move(member);
+  co_return told(*place);
+}
+
+async::Task<Result<void>> Team::add(Member member, std::int64_t position, std::vector<coord::Skill> skills) {
+  auto making =
+      async::run_blocking(loop_, [accounts = accounts_, account = member.account] { return accounts.make(account); });
+  const Result<void> made = co_await std::move(making);
+  if (!made) co_return fail(made.error(), "account of " + member.agent);
+  auto task =
+      host_->in_tables("team.join", store::Durability::power,
+                       [member, position, skills = std::move(skills),
+                        proven = options_.identity == api::Identity::enforced](coord::Step& step) -> Result<void> {
+                         const Account& account = member.account;
+                         auto put = step.turn.db.run(kPutMember, position, member.agent, std::int64_t{account.uid},
+                                                     std::int64_t{account.gid}, account.user, account.home, member.role,
+                                                     member.kind, member.lead);
+                         if (!put) return put;
+                         coord::NewAgent agent{.id = member.agent,
+                                               .uid = std::int64_t{account.uid},
+                                               .role = member.role,
+                                               .proven = proven,
+                                               .card = {},
+                                               .lead = member.lead};
+                         agent.card.skills = skills;
+                         const Result<coord::AgentRecord> added = step.registry.add(step.turn, std::move(agent));
+                         if (!added) return fail(added.error());
+                         return {};
+                       });
+  const Result<void> done = co_await std::move(task);
+  co_return done;
+}
+
+async::Task<Result<api::TeamMember>> Team::leave(api::TeamLeaveRequest request) {
+  if (host_ == nullptr) co_return not_open();
+  const Result<const Member*> found = find(request.agent);
+  if (!found) co_return fail(found.error());
+  const std::string agent = (*found)->agent;
+  if (!(*found)->gone) {
+    auto task = host_->in_tables("team.leave", store::Durability::power,
+                                 [agent, why = request.reason](coord::Step& step) -> Result<void> {
+                                   if (auto marked = step.turn.db.run(kGone, agent); !marked) return marked;
+                                   if (auto gone = step.registry.gone(step.turn, agent, why); !gone) return gone;
+                                   step.locks.owner_gone(agent, step.turn.now);
+                                   return {};
+                                 });
+    const Result<void> done = co_await std::move(task);
+    if (!done) co_return fail(done.error());
+  }
+  const auto place = std::ranges::find(members_, agent, &Member::agent);
+  place->gone = true;
+  heard_.erase(agent);
+  co_return told(*place);
+}
+
+const Member* Team::by_uid(std::uint32_t uid) const {
+  const auto found = std::ranges::find_if(members_, [uid](const Member& one) { return one.account.uid == uid; });
+  return found == members_.end() ? nullptr : &*found;
+}
+
+Result<coord::Actor> Team::caller(const transport::PeerCredentials& credentials) const {
+  if (host_ == nullptr) return not_open();
+  const bool enforced = options_.identity == api::Identity::enforced;
+  const Member* member = nullptr;
+  if (enforced) {
+    if (credentials.uid == 0) {
+      return coord::Actor{.kind = coord::Actor::Kind::system, .name = std::string(coord::kSystemName)};
+    }
+    member = by_uid(credentials.uid);
+    if (member == nullptr) {
+      return fail(Code::permission_denied,
+                  fmt::format("uid {} is no agent of this swarm; agents run as users of their own ('swarmctl exec "
+                              "--user agent-0')",
+                              credentials.uid));
+    }
+  } else {
+    const std::string named = named_agent(credentials.pid);
+    const auto found = std::ranges::find(members_, named, &Member::agent);
+    if (found == members_.end()) {
+      return fail(Code::permission_denied,
+                  named.empty() ? std::string("all agents share one uid here; the environment variable SWARM_AGENT "
+                                              "says which one a program belongs to, and it is not set")
+                                : fmt::format("SWARM_AGENT is '{}', which is no agent of this swarm", shown(named)));
+    }
+    member = &*found;
+  }
+  if (member->gone) {
+    return fail(Code::permission_denied, fmt::format("'{}' has left the swarm", member->agent));
+  }
+  return coord::Actor{.kind = coord::Actor::Kind::agent, .name = member->agent, .proven = enforced};
+}
+
+void Team::alive(const std::string& agent) {
+  if (host_ == nullptr) return;
+  const MonoTime now = loop_.clock().now();
+  const auto [place, is_new] = heard_.try_emplace(agent, now);
+  if (!is_new && now - place->second < kHeardEvery) return;
+  place->second = now;
+  tasks_.spawn(tell_alive(host_.get(), agent));
+}
+
+async::Task<> Team::tell_alive(coord::Host* host, std::string agent) {
+  auto task = host->in_tables("agent.alive", store::Durability::process, [agent](coord::Step& step) -> Result<void> {
+    return step.registry.update(step.turn, agent, std::nullopt, std::nullopt, std::nullopt);
+  });
+  static_cast<void>(co_await std::move(task));  // it may have left meanwhile
+}
+
+void Team::resumed(std::chrono::milliseconds paused) {
+  if (host_ != nullptr) host_->resumed(paused);
+}
+
+}  // namespace swarm::agentd

@@ -1,0 +1,114 @@
+#pragma once
+// The team that lives in this sandbox: whose home it is, who belongs to it, and its coordination (locks, messages,
+// registry, notes), of which this agentd is the authority. All of it is in a store of agentd's own, so that an agentd
+// that comes after a crash goes on where this one was.
+//
+//   tunnel: team.open, join, leave --> members (uid <-> agent) --.
+//   inner socket: SO_PEERCRED uid  ------------------------------+--> Actor --> coord::Host --> store
+//
+// It knows nothing of RPC; agentd/rpc/ binds it.
+
+#include <functional>
+#include <list>
+#include <memory>
+
+#include "agentd/team/accounts.hpp"
+#include "protocol/api/team.hpp"
+#include "protocol/coord/host.hpp"
+#include "protocol/transport/stream.hpp"
+
+namespace swarm::agentd {
+
+/// An agent of the team, past or present.
+struct Member {
+  std::string agent;
+  Account account;
+  std::string role;
+  std::string kind;
+  bool lead = false;
+  bool gone = false;
+};
+
+struct TeamOptions {
+  std::string store;      ///< a directory of our own (0700); made when the team is opened
+  std::string workspace;  ///< where repositories and views are
+  Accounts::Places places{};
+  api::Identity identity = api::Identity::unknown;
+};
+
+/// Belongs to the loop's thread.
+class Team {
+ public:
+  using Happenings = std::vector<coord::Happening>;
+
+  Team(async::Loop& loop, Random& random, TeamOptions options);
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+  ~Team();
+
+  /// Opens what the agentd before us had open; nothing where there was none. Blocks: for the start.
+  Result<void> recover();
+
+  async::Task<Result<api::TeamInfo>> open(api::TeamOpenRequest request);
+  async::Task<Result<api::TeamMember>> join(api::TeamJoinRequest request);
+  async::Task<Result<api::TeamMember>> leave(api::TeamLeaveRequest request);
+  /// `failed_precondition` while no team is open.
+  [[nodiscard]] Result<api::TeamInfo> info() const;
+
+  [[nodiscard]] bool is_open() const { return host_ != nullptr; }
+  [[nodiscard]] const std::string& swarm() const { return swarm_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const TeamOptions& options() const { return options_; }
+
+  /// The coordination. `failed_precondition` while no team is open.
+  [[nodiscard]] Result<coord::Host*> host();
+  /// The store, for domains that keep their tables beside; null while no team is open.
+  [[nodiscard]] store::Store* store() { return store_.get(); }
+
+  /// Who a program of the sandbox is, as the kernel says: the agent of its uid; uid 0 is the sandbox itself. Where all
+  /// share one uid, the agent that its environment names (SWARM_AGENT), marked as not proven. `permission_denied` for
+  /// anybody else, and for an agent that has left.
+  [[nodiscard]] Result<coord::Actor> caller(const transport::PeerCredentials& credentials) const;
+
+  /// `not_found` names who there is.
+  [[nodiscard]] Result<const Member*> find(const std::string& agent) const;
+  [[nodiscard]] const std::list<Member>& members() const { return members_; }
+
+  /// A sign of life of an agent: of its calls, or of who watches its program.
+  void alive(const std::string& agent);
+
+  /// Calls `listener` on the loop after each commit, with what happened, in order. For as long as the team lives.
+  void listen(std::function<void(const Happenings&)> listener) { listeners_.push_back(std::move(listener)); }
+
+  /// The sandbox was paused this long, up to now.
+  void resumed(std::chrono::milliseconds paused);
+
+ private:
+  Result<void> open_store();
+  Result<void> load();
+  Result<void> open_host();
+  Result<void> check_open(const api::TeamOpenRequest& request) const;
+  [[nodiscard]] const Member* by_uid(std::uint32_t uid) const;
+  [[nodiscard]] api::TeamMember told(const Member& member) const;
+  async::Task<Result<void>> add(Member member, std::int64_t position, std::vector<coord::Skill> skills);
+  static async::Task<> tell_alive(coord::Host* host, std::string agent);
+
+  async::Loop& loop_;
+  Random& random_;
+  TeamOptions options_;
+  Accounts accounts_;
+  std::string swarm_;
+  std::string name_;
+  std::int64_t epoch_ = 0;
+  std::int64_t rate_ = 0;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<coord::Host> host_;
+  /// Hosts of former epochs: callers that wait in their lines are answered, then they are idle.
+  std::vector<std::unique_ptr<coord::Host>> former_;
+  std::list<Member> members_;  ///< in the order in which they came; addresses stay
+  std::map<std::string, MonoTime> heard_;
+  std::vector<std::function<void(const Happenings&)>> listeners_;
+  async::TaskSet tasks_;  // last: its tasks use everything above
+};
+
+}  // namespace swarm::agentd
