@@ -51,6 +51,7 @@ Result<void> Daemon::open() {
   std::vector<store::Domain> domains;
   for (const store::Domain* domain : kDomains) domains.push_back(*domain);
   std::ranges::copy(Accounts::domains(), std::back_inserter(domains));
+  std::ranges::copy(Teams::domains(), std::back_inserter(domains));
   const std::filesystem::path path =
       config.store.path.empty() ? setup_.places.database / "swarmd.db" : config.store.path;
   auto store = store::Store::open(loop_, {.path = path, .identity = {.program = fmt::format("swarmd {}", kVersion)}},
@@ -98,6 +99,7 @@ Result<void> Daemon::open() {
                                                                           .tunnels = *tunnels_,
                                                                           .providers = provider_list_,
                                                                           .tunnel_router = *tunnel_router_});
+  teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places);
   forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
   services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,
                                                             .store = *store_,
@@ -120,6 +122,7 @@ Result<void> Daemon::open() {
   rpc::add_sandbox_methods(*router_, *services_);
   rpc::add_template_methods(*router_, *services_);
   accounts_->add_methods(*router_);
+  teams_->add_methods(*router_);
   server_ = std::make_unique<Server>(loop_, socket_->take_fd(),
                                      Server::Options{.limits = wire_limits(config.limits),
                                                      .max_connections = config.limits.connections,
@@ -138,6 +141,8 @@ async::Task<Result<void>> Daemon::run() {
   if (!accounts) co_return fail(accounts.error());
   const Result<void> recovered = co_await sandboxes_->recover();
   if (!recovered) co_return fail(recovered.error());
+  const Result<void> teams = co_await teams_->start();
+  if (!teams) co_return fail(teams.error());
   co_await record(
       std::string(api::kDaemonStarted.name),
       api::encode(api::DaemonStarted{.version = std::string(kVersion), .pid = static_cast<std::uint32_t>(getpid())}));
@@ -152,9 +157,11 @@ async::Task<Result<void>> Daemon::run() {
   co_await record(std::string(api::kDaemonStopping.name), Value());
   co_await server_->drain(drain_);
   background_.cancel_all();
+  teams_->stop();
   forwards_.reset();
   const Result<void> remembered = co_await accounts_->stop();
   if (!remembered) logger().warn("rate limits start anew", {{"error", remembered.error()}});
+  teams_.reset();
   sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
   co_return {};
 }

@@ -11,6 +11,7 @@
 #include "daemon/server.hpp"
 #include "daemon/service/socket.hpp"
 #include "daemon/service/systemd.hpp"
+#include "daemon/teams.hpp"
 
 namespace swarm {
 
@@ -63,6 +64,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<wire::Router> router_;
   std::unique_ptr<wire::Router> tunnel_router_;
   std::unique_ptr<sandbox::Sandboxes> sandboxes_;
+  std::unique_ptr<Teams> teams_;
   std::unique_ptr<forward::Forwards> forwards_;
   std::unique_ptr<rpc::Services> services_;
   std::unique_ptr<Server> server_;

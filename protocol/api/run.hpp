@@ -169,6 +169,8 @@ struct RunStartRequest {
   std::vector<RunAgent> agents;
   std::optional<MergeOrder> order;
   std::map<std::string, std::string> variables;
+  std::optional<std::uint32_t> reviewers;
+  std::optional<std::uint32_t> rounds;
   bool operator==(const RunStartRequest&) const = default;
 
   template <class D>
@@ -184,6 +186,13 @@ struct RunStartRequest {
     d.field("order", &RunStartRequest::order, "In which order changes are merged; absent: as the workflow says.");
     d.field("variables", &RunStartRequest::variables, "Values for the variables of the workflow's prompts.")
         .max_length(100);
+    d.field("reviewers", &RunStartRequest::reviewers,
+            "How many others have to approve a change; 0: nobody looks at it. Absent: as the workflow says.")
+        .max(20);
+    d.field("rounds", &RunStartRequest::rounds,
+            "Rounds of review before it is a dispute; absent: as the workflow says.")
+        .min(1)
+        .max(50);
   }
 };
 

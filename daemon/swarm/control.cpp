@@ -1,0 +1,201 @@
+// What a person does with a swarm that is there.
+#include <fmt/format.h>
+
+#include "daemon/swarm/swarms.hpp"
+#include "daemon/swarm/words.hpp"
+
+namespace swarm::swarms {
+
+using api::SwarmState;
+using api::SwarmStep;
+
+async::Task<Result<api::SwarmInfo>> Swarms::shutdown(std::optional<std::string> what,
+                                                     api::SwarmShutdownRequest request) {
+  const Result<Place> place = find(what);
+  if (!place) co_return fail(place.error());
+  auto swarm = living(place->swarm);
+  if (swarm == nullptr) {
+    Result<Record> record = co_await load_record(place->swarm);
+    if (!record) co_return fail(record.error());
+    // One that is over is no error; one that failed may still have its sandbox.
+    if (record->info.step == SwarmStep::over || record->info.state != SwarmState::failed) co_return record->info;
+    swarm = adopt(std::move(*record));
+  }
+  const std::string reason = request.reason.value_or("shut down by request");
+  if (swarm->record.info.state == SwarmState::paused) {
+    const Result<api::SwarmInfo> resumed = co_await resume(place->swarm);
+    if (!resumed) co_return fail(resumed.error());
+  }
+  const Result<void> asked = co_await change(swarm, [reason, publish = request.publish](Record& record) {
+    record.hidden.stop_asked = true;
+    record.hidden.publish_at_end = publish;
+    record.info.reason = reason;
+  });
+  if (!asked) co_return fail(asked.error());
+  if (runs_ != nullptr && !swarm->record.info.run.empty()) {
+    const Result<void> cancelled = co_await runs_->cancel(swarm->record.info.run, reason);
+    static_cast<void>(cancelled);  // it may be over by itself
+  }
+  begin(swarm);
+  while (request.wait && swarm->record.info.step != SwarmStep::over) co_await swarm->changed.wait();
+  co_return swarm->record.info;
+}
+
+async::Task<Result<api::SwarmInfo>> Swarms::pause(std::optional<std::string> what) {
+  Result<std::shared_ptr<Swarm>> found = co_await living_or_refused(std::move(what), "paused");
+  if (!found) co_return fail(found.error());
+  const auto swarm = *found;
+  if (swarm->record.info.state != SwarmState::working) {
+    co_return fail(Code::failed_precondition,
+                   fmt::format("swarm {} is {}; only one that works can be paused", swarm->record.info.name,
+                               state_name(swarm->record.info.state)));
+  }
+  const Result<void> halted = co_await runs_->pause(swarm->record.info.run, "paused by request");
+  if (!halted) co_return fail(halted.error());
+  const Result<api::SandboxInfo> frozen = co_await with_.sandboxes.pause(swarm->record.info.sandbox);
+  if (!frozen) {
+    const Result<void> back = co_await runs_->resume(swarm->record.info.run);
+    static_cast<void>(back);
+    co_return fail(frozen.error());
+  }
+  const Result<void> written = co_await change(swarm, [](Record& record) { record.info.state = SwarmState::paused; });
+  if (!written) co_return fail(written.error());
+  co_return swarm->record.info;
+}
+
+async::Task<Result<api::SwarmInfo>> Swarms::resume(std::optional<std::string> what) {
+  const Result<Place> place = find(what);
+  if (!place) co_return fail(place.error());
+  auto swarm = living(place->swarm);
+  if (swarm == nullptr) {
+    Result<Record> record = co_await load_record(place->swarm);
+    if (!record) co_return fail(record.error());
+    if (record->info.state != SwarmState::failed || record->info.step == SwarmStep::over) {
+      co_return fail(Code::failed_precondition, fmt::format("swarm {} is {}; there is nothing to go on with",
+                                                            record->info.name, state_name(record->info.state)));
+    }
+    swarm = adopt(std::move(*record));
+  }
+  const SwarmState before = swarm->record.info.state;
+  if (before != SwarmState::paused && before != SwarmState::failed) {
+    co_return fail(Code::failed_precondition, fmt::format("swarm {} is {}, neither paused nor failed",
+                                                          swarm->record.info.name, state_name(before)));
+  }
+  if (before == SwarmState::paused) {
+    const Result<api::SandboxInfo> thawed = co_await with_.sandboxes.resume(swarm->record.info.sandbox);
+    if (!thawed) co_return fail(thawed.error());
+  }
+  if (!swarm->record.info.run.empty()) {
+    const Result<void> again = before == SwarmState::paused ? co_await runs_->resume(swarm->record.info.run)
+                                                            : co_await runs_->retry(swarm->record.info.run);
+    if (!again) co_return fail(again.error());
+  }
+  const Result<void> written = co_await change(swarm, [](Record& record) {
+    record.info.state = record.info.step == SwarmStep::run ? SwarmState::working : SwarmState::preparing;
+    record.info.reason.clear();
+    record.info.ended_us.reset();
+  });
+  if (!written) co_return fail(written.error());
+  begin(swarm);
+  co_return swarm->record.info;
+}
+
+async::Task<Result<api::SwarmFetchReply>> Swarms::fetch(std::optional<std::string> what) {
+  const Result<Place> place = find(what);
+  if (!place) co_return fail(place.error());
+  auto swarm = living(place->swarm);
+  if (swarm == nullptr) {
+    Result<Record> record = co_await load_record(place->swarm);
+    if (!record) co_return fail(record.error());
+    swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / place->swarm).string(), std::move(*record));
+  } else {
+    const Result<std::string> kept = co_await keep_work(swarm);
+    if (!kept && swarm->record.info.head.empty()) co_return fail(kept.error());
+  }
+  if (swarm->record.info.head.empty()) {
+    co_return fail(Code::failed_precondition, fmt::format("swarm {} has merged nothing yet", place->name));
+  }
+  Result<git::Published> published = co_await publish(swarm, false);
+  if (!published) co_return fail(published.error());
+  co_return api::SwarmFetchReply{.ref = "refs/heads/" + published->branch,
+                                 .commit = published->commit,
+                                 .moved = published->before != published->commit};
+}
+
+async::Task<Result<api::SwarmDiffReply>> Swarms::diff(std::optional<std::string> what, api::SwarmDiffRequest request) {
+  Result<Record> record = co_await load_record(std::move(what));
+  if (!record) co_return fail(record.error());
+  auto swarm = living(record->info.id);
+  if (swarm == nullptr) {
+    swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / record->info.id).string(), *record);
+  } else {
+    const Result<std::string> kept = co_await keep_work(swarm);
+    static_cast<void>(kept);  // what was fetched before is shown, too
+  }
+  std::string to = swarm->record.info.head;
+  if (request.agent) {
+    Result<std::string> branch = co_await swarm->repository.branch_of(record->info.name, *request.agent);
+    if (!branch) co_return fail(branch.error());
+    to = std::move(*branch);
+  }
+  if (to.empty()) {
+    co_return fail(Code::failed_precondition, fmt::format("swarm {} has merged nothing yet", record->info.name));
+  }
+  Result<api::SwarmDiffReply> reply =
+      co_await swarm->repository.diff(record->info.base_commit, to, request.stat, request.max_bytes);
+  co_return reply;
+}
+
+async::Task<Result<api::SwarmLogReply>> Swarms::log(std::optional<std::string> what, api::SwarmLogRequest request) {
+  Result<Record> record = co_await load_record(std::move(what));
+  if (!record) co_return fail(record.error());
+  api::SwarmLogReply reply;
+  if (record->info.head.empty()) co_return reply;
+  Repository repository(with_.git, (with_.repos / record->info.id).string());
+  Result<std::vector<api::SwarmCommit>> commits =
+      co_await repository.log(record->info.base_commit, record->info.head, request.limit);
+  if (!commits) co_return fail(commits.error());
+  reply.commits = std::move(*commits);
+  co_return reply;
+}
+
+async::Task<Result<api::SwarmInfo>> Swarms::discard(std::optional<std::string> what, api::SwarmDiscardRequest request) {
+  Result<Record> record = co_await load_record(std::move(what));
+  if (!record) co_return fail(record.error());
+  if (record->info.state == SwarmState::discarded) co_return record->info;
+  if (!is_over(record->info.state)) {
+    co_return fail(Code::failed_precondition,
+                   fmt::format("swarm {} is {}; end it first with 'swarmctl shutdown {}'", record->info.name,
+                               state_name(record->info.state), record->info.name));
+  }
+  auto swarm = living(record->info.id);
+  if (swarm == nullptr) {
+    swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / record->info.id).string(), *record);
+  }
+  if (request.branch && !record->info.published.empty()) {
+    // Compare and delete: a branch that somebody has moved on is not ours any more.
+    const Result<async::CommandOutput> deleted = co_await with_.git.ask(
+        {.git_dir = {},
+         .cwd = record->info.repo,
+         .arguments = {"update-ref", "-d", "refs/heads/" + record->info.branch, record->info.published},
+         .env = {},
+         .input = {}});
+    if (!deleted) co_return fail(deleted.error());
+    if (deleted->status.code != 0) {
+      co_return fail(Code::failed_precondition, fmt::format("branch {} does not stand any more where it was set: {}",
+                                                            record->info.branch, deleted->err));
+    }
+  }
+  const Result<void> removed = co_await swarm->repository.remove();
+  if (!removed) co_return fail(removed.error());
+  const Result<void> written = co_await change(swarm, [](Record& changed) {
+    changed.info.state = SwarmState::discarded;
+    changed.info.step = SwarmStep::over;
+    changed.info.head.clear();
+  });
+  if (!written) co_return fail(written.error());
+  living_.erase(record->info.id);
+  co_return swarm->record.info;
+}
+
+}  // namespace swarm::swarms

@@ -1,0 +1,369 @@
+// The steps of a swarm's life. Each can be done again: what it makes is named by the swarm, and found again by that.
+#include <fmt/format.h>
+
+#include "daemon/log/log.hpp"
+#include "daemon/swarm/swarms.hpp"
+#include "protocol/api/git.hpp"
+#include "protocol/api/git_inner.hpp"
+#include "protocol/api/team.hpp"
+#include "protocol/async/timer.hpp"
+#include "protocol/wire/client.hpp"
+
+namespace swarm::swarms {
+namespace {
+
+using api::SwarmState;
+using api::SwarmStep;
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
+
+// What may pass by itself is tried again so often, with growing pauses, before the swarm has failed.
+constexpr int kTries = 6;
+constexpr Duration kFirstPause = 250ms;
+constexpr Duration kStepLimit = 10min;
+
+const log::Logger& logger() {
+  static const log::Logger made("swarm");
+  return made;
+}
+
+SwarmStep after(SwarmStep step) {
+  switch (step) {
+    case SwarmStep::none:
+      return SwarmStep::sandbox;
+    case SwarmStep::sandbox:
+      return SwarmStep::team;
+    case SwarmStep::team:
+      return SwarmStep::import;
+    case SwarmStep::import:
+      return SwarmStep::agents;
+    case SwarmStep::agents:
+      return SwarmStep::run;
+    case SwarmStep::run:
+      return SwarmStep::deliver;
+    case SwarmStep::deliver:
+      return SwarmStep::publish;
+    case SwarmStep::publish:
+      return SwarmStep::teardown;
+    case SwarmStep::teardown:
+    case SwarmStep::over:
+    case SwarmStep::unknown:
+      return SwarmStep::over;
+  }
+  return SwarmStep::over;
+}
+
+SwarmState state_in(SwarmStep step, const Record& record) {
+  switch (step) {
+    case SwarmStep::none:
+    case SwarmStep::sandbox:
+    case SwarmStep::team:
+    case SwarmStep::import:
+    case SwarmStep::agents:
+      return SwarmState::preparing;
+    case SwarmStep::run:
+      return SwarmState::working;
+    case SwarmStep::deliver:
+    case SwarmStep::publish:
+    case SwarmStep::teardown:
+      return SwarmState::delivering;
+    case SwarmStep::over:
+    case SwarmStep::unknown:
+      break;
+  }
+  if (record.hidden.stop_asked) return SwarmState::ended;
+  return record.info.published.empty() ? SwarmState::ended : SwarmState::done;
+}
+
+}  // namespace
+
+async::Task<> Swarms::carry_on(std::shared_ptr<Swarm> swarm) {
+  while (swarm->record.info.step != SwarmStep::over) {
+    if (swarm->record.info.state == SwarmState::paused) {
+      co_await swarm->changed.wait();
+      continue;
+    }
+    // One that was ended by a person skips what it would have done.
+    if (swarm->record.hidden.stop_asked && swarm->record.info.step < SwarmStep::deliver) {
+      const Result<void> skipped = co_await change(swarm, [](Record& record) {
+        record.info.step = record.info.sandbox.empty() ? SwarmStep::teardown : SwarmStep::deliver;
+        record.info.state = SwarmState::delivering;
+      });
+      if (!skipped) co_await fail_with(swarm, skipped.error());
+    }
+    Result<SwarmStep> next = fail(Code::internal, "");
+    Duration pause = kFirstPause;
+    for (int tried = 1;; ++tried) {
+      next = co_await do_step(swarm);
+      if (next || !next.error().retryable || tried == kTries || swarm->record.hidden.stop_asked) break;
+      logger().warn("a step is tried again", {{"swarm", swarm->id()}, {"error", next.error()}});
+      co_await async::sleep_for(with_.loop, pause);
+      pause *= 2;
+    }
+    if (!next && swarm->record.hidden.stop_asked && swarm->record.info.step < SwarmStep::teardown) {
+      // It is to end: what cannot be fetched any more does not keep it from that.
+      logger().warn("a swarm ends without a last step", {{"swarm", swarm->id()}, {"error", next.error()}});
+      next = SwarmStep::teardown;
+    }
+    if (!next) {
+      co_await fail_with(swarm, next.error());
+      break;
+    }
+    const SwarmStep to = *next;
+    const std::int64_t now = with_.loop.clock().wall().us;
+    const Result<void> written = co_await change(swarm, [to, now](Record& record) {
+      record.info.step = to;
+      record.info.state = state_in(to, record);
+      if (to == SwarmStep::over) record.info.ended_us = now;
+    });
+    if (!written) {
+      co_await fail_with(swarm, written.error());
+      break;
+    }
+    swarm->changed.notify_all();
+  }
+  swarm->use.reset();
+  swarm->carried_on = false;
+  living_.erase(swarm->id());
+}
+
+async::Task<> Swarms::fail_with(std::shared_ptr<Swarm> swarm, Error error) {
+  logger().error("a swarm failed", {{"swarm", swarm->id()}, {"error", error}});
+  const Result<std::string> kept = co_await keep_work(swarm);
+  static_cast<void>(kept);  // what can be had of it; the reason below is the one that matters
+  const std::int64_t now = with_.loop.clock().wall().us;
+  const Result<void> written = co_await change(swarm, [error, now](Record& record) {
+    record.info.state = SwarmState::failed;
+    record.info.reason = error.message;
+    record.info.ended_us = now;
+  });
+  if (!written) logger().error("a swarm's end could not be recorded", {{"error", written.error()}});
+}
+
+async::Task<Result<SwarmStep>> Swarms::do_step(std::shared_ptr<Swarm> swarm) {
+  const SwarmStep step = swarm->record.info.step;
+  Result<void> done;
+  switch (step) {
+    case SwarmStep::none:
+    case SwarmStep::agents:
+    case SwarmStep::over:
+    case SwarmStep::unknown:
+      break;
+    case SwarmStep::sandbox:
+      done = co_await make_sandbox(swarm);
+      break;
+    case SwarmStep::team:
+      done = co_await open_team(swarm);
+      break;
+    case SwarmStep::import:
+      done = co_await import(swarm);
+      break;
+    case SwarmStep::run: {
+      Result<SwarmStep> next = co_await run(swarm);
+      co_return next;
+    }
+    case SwarmStep::deliver: {
+      const Result<std::string> kept = co_await keep_work(swarm);
+      if (!kept) co_return fail(kept.error());
+      break;
+    }
+    case SwarmStep::publish:
+      if (!swarm->record.info.head.empty() && swarm->record.hidden.publish_at_end) {
+        const Result<git::Published> published = co_await publish(swarm, false);
+        if (!published) co_return fail(published.error());
+      }
+      break;
+    case SwarmStep::teardown:
+      done = co_await tear_down(swarm);
+      break;
+  }
+  if (!done) co_return fail(done.error());
+  co_return after(step);
+}
+
+async::Task<Result<void>> Swarms::make_sandbox(std::shared_ptr<Swarm> swarm) {
+  api::SandboxCreateRequest request{.template_name = swarm->record.hidden.template_name,
+                                    .provider = swarm->record.hidden.provider,
+                                    .name = {},
+                                    .labels = {{"swarm", swarm->id()}},
+                                    .env = {},
+                                    .lease_ms = {},
+                                    .max_lifetime_ms = {},
+                                    .limits = {},
+                                    .network = {},
+                                    .pooled = true,
+                                    .queue_ms = std::chrono::minutes(10),
+                                    .wait = true};
+  // The key makes it the same sandbox, however often this step is begun.
+  CallKey key{.scope = "swarm:" + swarm->id(),
+              .key = "sandbox",
+              .method = std::string(api::kSandboxCreate.name),
+              .arguments = swarm->id()};
+  const Result<api::SandboxInfo> made = co_await with_.sandboxes.create(std::move(request), std::move(key));
+  if (!made) co_return fail(made.error());
+  if (made->state != api::SandboxState::claimed) {
+    co_return fail(Code::failed_precondition,
+                   fmt::format("sandbox {} has ended: {}", made->id, made->reason.value_or("nobody knows why")));
+  }
+  Result<void> written = co_await change(swarm, [id = made->id, provider = made->provider](Record& record) {
+    record.info.sandbox = id;
+    record.info.provider = provider;
+  });
+  co_return written;
+}
+
+async::Task<Result<std::shared_ptr<wire::Connection>>> Swarms::agentd(std::shared_ptr<Swarm> swarm) {
+  if (swarm->record.info.sandbox.empty()) {
+    co_return fail(Code::failed_precondition, fmt::format("swarm {} has no sandbox", swarm->record.info.name));
+  }
+  auto use = co_await with_.sandboxes.use(swarm->record.info.sandbox);
+  if (!use) co_return fail(use.error());
+  std::shared_ptr<wire::Connection> connection = use->connection();
+  if (!swarm->use) swarm->use.emplace(std::move(*use));
+  co_return connection;
+}
+
+async::Task<Result<void>> Swarms::open_team(std::shared_ptr<Swarm> swarm) {
+  auto connection = co_await agentd(swarm);
+  if (!connection) co_return fail(connection.error());
+  const api::TeamOpenRequest open{.swarm = swarm->id(), .name = swarm->record.info.name};
+  const auto opened = co_await wire::call_with_timeout(**connection, api::inside::kTeamOpen, open, kStepLimit);
+  if (!opened) co_return fail(opened.error(), "open the team");
+  std::map<std::string, api::TeamMember> members;
+  for (const api::SwarmAgentInfo& agent : swarm->record.info.agents) {
+    api::TeamJoinRequest join{
+        .agent = agent.id, .role = agent.role, .kind = agent.kind, .lead = agent.lead, .skills = {}};
+    if (join.kind.starts_with("cmd:")) join.kind = "cmd";
+    for (const std::string& skill : agent.skills) join.skills.push_back({.name = skill});
+    Result<api::TeamMember> joined =
+        co_await wire::call_with_timeout(**connection, api::inside::kTeamJoin, join, kStepLimit);
+    if (!joined) co_return fail(joined.error(), agent.id);
+    members.emplace(agent.id, std::move(*joined));
+  }
+  Result<void> written = co_await change(swarm, [members](Record& record) {
+    for (api::SwarmAgentInfo& agent : record.info.agents) {
+      const api::TeamMember& member = members.at(agent.id);
+      agent.uid = member.uid;
+      agent.user = member.user;
+    }
+  });
+  co_return written;
+}
+
+async::Task<Result<void>> Swarms::import(std::shared_ptr<Swarm> swarm) {
+  const api::SwarmInfo info = swarm->record.info;
+  const Result<void> taken = co_await swarm->repository.take(info.repo, info.base_commit);
+  if (!taken) co_return fail(taken.error());
+  auto connection = co_await agentd(swarm);
+  if (!connection) co_return fail(connection.error());
+  const Result<void> brought = co_await swarm->repository.bring_in(*connection, info.repo_name, info.base_commit);
+  if (!brought) co_return fail(brought.error());
+
+  api::GitWorktreeRequest request{
+      .repo = info.repo_name, .swarm = info.name, .agent = "integrator", .base = info.base_commit, .user = {}};
+  const auto integration =
+      co_await wire::call_with_timeout(**connection, api::inside::kGitWorktree, request, kStepLimit);
+  if (!integration) co_return fail(integration.error(), "the integration worktree");
+  std::map<std::string, api::GitWorktreeReply> trees;
+  for (const api::SwarmAgentInfo& agent : info.agents) {
+    request.agent = agent.id;
+    request.user = agent.user;
+    Result<api::GitWorktreeReply> tree =
+        co_await wire::call_with_timeout(**connection, api::inside::kGitWorktree, request, kStepLimit);
+    if (!tree) co_return fail(tree.error(), agent.id);
+    trees.emplace(agent.id, std::move(*tree));
+  }
+  Result<void> written = co_await change(swarm, [trees](Record& record) {
+    for (api::SwarmAgentInfo& agent : record.info.agents) {
+      agent.worktree = trees.at(agent.id).path.bytes;
+      agent.branch = trees.at(agent.id).branch;
+    }
+  });
+  co_return written;
+}
+
+async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
+  if (runs_ == nullptr) co_return fail(Code::internal, "there is no workflow engine");
+  const api::SwarmInfo& info = swarm->record.info;
+  // After a crash the sandbox must be held again before its lease ends.
+  const auto connection = co_await agentd(swarm);
+  if (!connection) co_return fail(connection.error());
+  if (info.run.empty()) {
+    api::RunStartRequest request;
+    request.workflow = info.workflow;
+    request.feature = info.feature;
+    request.test_command = info.test_command;
+    for (const api::SwarmAgentInfo& agent : info.agents) {
+      request.agents.push_back({.name = agent.id, .role = agent.role, .skills = agent.skills, .lead = agent.lead});
+    }
+    request.reviewers = info.review.reviewers;
+    request.rounds = info.review.rounds;
+    const Result<api::RunInfo> started = co_await runs_->start(swarm->id(), std::move(request));
+    if (!started) co_return fail(started.error(), "begin the run");
+    const Result<void> written = co_await change(swarm, [id = started->id](Record& record) { record.info.run = id; });
+    if (!written) co_return fail(written.error());
+  }
+  for (;;) {
+    if (swarm->record.hidden.stop_asked) co_return SwarmStep::deliver;
+    const std::uint64_t news = swarm->news;  // before the look: what is told during it is looked at again
+    const Result<std::optional<api::RunInfo>> run = co_await runs_->newest(swarm->id());
+    if (!run) co_return fail(run.error());
+    if (!*run) co_return fail(Code::internal, fmt::format("run {} is not in the store", info.run));
+    switch ((*run)->state) {
+      case api::RunState::done:
+        co_return SwarmStep::deliver;
+      case api::RunState::cancelled: {
+        const Result<void> written = co_await change(swarm, [reason = (*run)->reason](Record& record) {
+          record.hidden.stop_asked = true;
+          record.info.reason = reason;
+        });
+        if (!written) co_return fail(written.error());
+        co_return SwarmStep::deliver;
+      }
+      case api::RunState::failed:
+        co_return fail(Code::failed_precondition, fmt::format("the run failed: {}", (*run)->reason));
+      case api::RunState::running:
+      case api::RunState::paused:
+      case api::RunState::waiting:
+      case api::RunState::unknown:
+        break;
+    }
+    if (news == swarm->news) co_await swarm->changed.wait();
+  }
+}
+
+async::Task<Result<std::string>> Swarms::keep_work(std::shared_ptr<Swarm> swarm) {
+  const api::SwarmInfo info = swarm->record.info;
+  auto connection = co_await agentd(swarm);
+  if (!connection) co_return fail(connection.error());
+  Result<std::string> head = co_await swarm->repository.fetch(*connection, info.repo_name, info.name);
+  if (!head) co_return fail(head.error());
+  if (*head == info.base_commit) head->clear();  // nothing was merged
+  if (*head != swarm->record.info.head && !head->empty()) {
+    const Result<void> written = co_await change(swarm, [to = *head](Record& record) { record.info.head = to; });
+    if (!written) co_return fail(written.error());
+  }
+  co_return head;
+}
+
+async::Task<Result<git::Published>> Swarms::publish(std::shared_ptr<Swarm> swarm, bool replace) {
+  const api::SwarmInfo info = swarm->record.info;
+  Result<git::Published> published = co_await swarm->repository.publish(info.repo, info.branch, info.head, replace);
+  if (!published) co_return fail(published.error());
+  const Result<void> written =
+      co_await change(swarm, [commit = published->commit](Record& record) { record.info.published = commit; });
+  if (!written) co_return fail(written.error());
+  co_return published;
+}
+
+async::Task<Result<void>> Swarms::tear_down(std::shared_ptr<Swarm> swarm) {
+  swarm->use.reset();
+  const api::SwarmInfo info = swarm->record.info;
+  if (info.sandbox.empty() || info.keep_sandbox) co_return {};
+  const Result<api::SandboxInfo> ended = co_await with_.sandboxes.kill(
+      info.sandbox,
+      {.grace_ms = std::chrono::milliseconds(1000), .reason = "swarm " + info.name + " is over", .wait = true});
+  if (!ended && ended.error().code != Code::not_found) co_return fail(ended.error());
+  co_return {};
+}
+
+}  // namespace swarm::swarms

@@ -1,0 +1,67 @@
+#pragma once
+// What the store keeps of a swarm: the part that everybody may see (api::SwarmInfo) and the part that only the daemon
+// needs.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/api/swarm.hpp"
+#include "protocol/store/migration.hpp"
+#include "protocol/store/store.hpp"
+
+namespace swarm::swarms {
+
+/// Kept with the swarm, never shown.
+struct Hidden {
+  std::map<std::string, std::string> env;
+  std::optional<std::string> template_name;
+  std::optional<std::string> provider;
+  std::chrono::milliseconds test_timeout{600'000};
+  bool stop_asked = false;  ///< a person ended it; the flow goes on with its end
+  bool publish_at_end = true;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("HiddenSwarmRecord", "What the daemon keeps of a swarm and shows to nobody.");
+    d.field("env", &Hidden::env, "Environment of its agents.").secret();
+    d.field("template", &Hidden::template_name, "What its sandbox is made from.");
+    d.field("provider", &Hidden::provider, "Who was asked for its sandbox.");
+    d.field("test_timeout_ms", &Hidden::test_timeout, "How long its test may take.");
+    d.field("stop_asked", &Hidden::stop_asked, "A person ended it.");
+    d.field("publish_at_end", &Hidden::publish_at_end, "What was merged is published when it ends.");
+  }
+};
+
+struct Record {
+  api::SwarmInfo info;
+  Hidden hidden;
+};
+
+/// Nothing is left to do for it.
+[[nodiscard]] bool is_over(api::SwarmState state);
+
+/// The tables of this domain.
+extern const store::Domain kSwarmDomain;
+
+/// Adds a new swarm. `already_exists` when one that is not discarded has its name.
+Result<void> insert(store::Database& db, const Record& record);
+
+/// Replaces what is kept of a known swarm.
+Result<void> update(store::Database& db, const Record& record);
+
+/// Every swarm that is not over, oldest first.
+Result<std::vector<Record>> load_living(store::Database& db);
+
+/// One, by id; nothing when there is none.
+Result<std::optional<Record>> load(store::Database& db, const std::string& id);
+
+/// Up to `limit` swarms whose (created_us, id) is below the given one, newest first.
+Result<std::vector<Record>> load_page(store::Database& db, bool all, std::int64_t created_before_us,
+                                      const std::string& id_before, int limit);
+
+/// Ids of those that are named so, or whose id begins so; at most `limit`. Of one name the one that is not discarded
+/// comes first.
+Result<std::vector<std::string>> find_ids(store::Database& db, const std::string& what, int limit);
+
+}  // namespace swarm::swarms

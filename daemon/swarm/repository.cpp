@@ -1,0 +1,296 @@
+#include "daemon/swarm/repository.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "daemon/swarm/test_command.hpp"
+#include "protocol/api/git.hpp"
+#include "protocol/api/git_inner.hpp"
+#include "protocol/core/utf8.hpp"
+#include "protocol/wire/client.hpp"
+
+namespace swarm::swarms {
+namespace {
+
+constexpr std::string_view kBaseRef = "refs/swarm/base";
+
+/// Carries a pack to the sandbox; the end, or the failure, goes along.
+async::Task<> carry(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink) {
+  for (;;) {
+    Result<std::optional<std::string>> chunk = co_await source->read();
+    if (!chunk) {
+      sink->fail(chunk.error());
+      co_return;
+    }
+    if (!*chunk) {
+      sink->end();
+      co_return;
+    }
+    const Result<void> sent = co_await sink->write(std::as_bytes(std::span(**chunk)));
+    if (!sent) co_return;
+  }
+}
+
+bool is_commit_id(std::string_view text) {
+  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// A directory's name as one that a repository may have inside.
+std::string plain_name(const std::string& path) {
+  std::string name;
+  for (const char c : std::filesystem::path(path).filename().string()) {
+    const bool kept = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
+    name += kept ? c : '-';
+  }
+  if (name.ends_with(".git")) name.resize(name.size() - 4);
+  while (name.starts_with('.') || name.starts_with('-')) name.erase(0, 1);
+  if (name.size() > 60) name.resize(60);
+  return name.empty() ? "project" : name;
+}
+
+std::vector<std::string> split(std::string_view text, char at) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(at), text.size());
+    parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+Result<std::string> commit_of(const git::SourceInfo& info, const std::string& base) {
+  for (const char* prefix : {"", "refs/heads/", "refs/tags/", "refs/remotes/"}) {
+    const auto found = std::ranges::find(info.refs, prefix + base, &git::Ref::name);
+    if (found != info.refs.end()) return found->id;
+  }
+  if (is_commit_id(base)) return base;
+  return fail(Code::not_found,
+              fmt::format("the repository has no branch or tag '{}'; name one, or all 40 digits of a commit", base));
+}
+
+}  // namespace
+
+async::Task<Result<Looked>> Repository::look(const git::Program& program, std::string path, std::string base,
+                                             std::string scratch) {
+  Result<std::unique_ptr<git::Source>> source = co_await git::Source::open(program, path, scratch);
+  if (!source) co_return fail(source.error());
+  const git::SourceInfo& info = (*source)->info();
+  Looked looked{.root = info.work_tree.empty() ? info.common_dir : info.work_tree,
+                .name = {},
+                .commit = {},
+                .test_command = {},
+                .remarks = {}};
+  looked.name = plain_name(looked.root);
+  if (base == "HEAD") {
+    if (info.head.empty()) {
+      co_return fail(Code::failed_precondition,
+                     fmt::format("'{}' has no commit yet; make one, and deploy then", looked.root));
+    }
+    looked.commit = info.head;
+  } else {
+    Result<std::string> commit = commit_of(info, base);
+    if (!commit) co_return fail(commit.error());
+    looked.commit = std::move(*commit);
+  }
+  if (info.dirty_paths > 0) {
+    looked.remarks.push_back(
+        fmt::format("{} changed or untracked files are not committed; agents will not see them", info.dirty_paths));
+  }
+  if (info.partial)
+    looked.remarks.emplace_back("this is a partial clone; what it does not have is missing inside, too");
+
+  const auto ask = [&](std::vector<std::string> arguments) {
+    return program.ask({.git_dir = info.git_dir, .cwd = {}, .arguments = std::move(arguments), .env = {}, .input = {}});
+  };
+  const Result<async::CommandOutput> tree = co_await ask({"ls-tree", "-z", "--name-only", looked.commit});
+  if (!tree) co_return fail(tree.error());
+  if (tree->status.code != 0) {
+    co_return fail(Code::not_found, fmt::format("'{}' is no commit of '{}'", looked.commit, looked.root));
+  }
+  // Files are read ahead: guessing is plain code.
+  const std::vector<std::string> names = split(tree->out, '\0');
+  std::map<std::string, std::string> files;
+  for (const char* name :
+       {"Makefile", "makefile", "GNUmakefile", "package.json", "pyproject.toml", "tests/__init__.py"}) {
+    const std::string root = std::string(name).substr(0, std::string_view(name).find('/'));
+    if (std::ranges::find(names, root) == names.end()) continue;
+    const Result<async::CommandOutput> file = co_await ask({"cat-file", "blob", looked.commit + ":" + name});
+    if (file && file->status.code == 0) files[name] = file->out;
+  }
+  looked.test_command = guess_test_command(names, [&](const std::string& name) -> std::optional<std::string> {
+    const auto found = files.find(name);
+    return found == files.end() ? std::nullopt : std::optional(found->second);
+  });
+  co_return looked;
+}
+
+async::Task<Result<git::Keep*>> Repository::keep() {
+  if (keep_ == nullptr) {
+    Result<std::unique_ptr<git::Keep>> opened = co_await git::Keep::open(program_, directory_);
+    if (!opened) co_return fail(opened.error());
+    keep_ = std::move(*opened);
+  }
+  co_return keep_.get();
+}
+
+async::Task<Result<void>> Repository::take(std::string path, std::string commit) {
+  const auto turn = co_await turn_.take();
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  const Result<std::string> there = co_await (*kept)->resolve(std::string(kBaseRef));
+  if (there && *there == commit) co_return {};
+  Result<std::unique_ptr<git::Source>> source = co_await git::Source::open(program_, path, directory_ + ".scratch");
+  if (!source) co_return fail(source.error());
+  Result<std::unique_ptr<wire::ByteSource>> pack = co_await (*source)->pack({commit}, {});
+  if (!pack) co_return fail(pack.error());
+  git::Delivery delivery{.pack = std::move(*pack),
+                         .refs = {{.name = std::string(kBaseRef), .id = commit}},
+                         .shallow = (*source)->info().shallow,
+                         .trust = git::Trust::user};
+  Result<void> received = co_await (*kept)->receive(std::move(delivery));
+  co_return received;
+}
+
+async::Task<Result<void>> Repository::bring_in(std::shared_ptr<wire::Connection> agentd, std::string name,
+                                               std::string commit) {
+  const auto turn = co_await turn_.take();
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  Result<std::vector<std::string>> shallow = (*kept)->shallow();
+  if (!shallow) co_return fail(shallow.error());
+  api::GitImportRequest request{.repo = name, .refs = {}, .head = commit, .shallow = std::move(*shallow), .pack = {}};
+  Result<std::unique_ptr<wire::ByteSource>> pack = co_await (*kept)->pack({commit}, {});
+  if (!pack) co_return fail(pack.error());
+
+  async::TaskSet carrying(agentd->loop());
+  std::unique_ptr<wire::ByteSink> sink;
+  if (*pack != nullptr) {
+    request.pack = agentd->new_stream_id();
+    Result<std::unique_ptr<wire::ByteSink>> opened = agentd->open_sink(*request.pack);
+    if (!opened) co_return fail(opened.error());
+    sink = std::move(*opened);
+  }
+  auto call = wire::call(*agentd, api::inside::kGitImport, request);
+  if (sink != nullptr) carrying.spawn(carry(std::move(*pack), std::move(sink)));
+  const Result<api::GitImportReply> reply = co_await std::move(call);
+  if (!reply) co_return fail(reply.error(), "bring the repository in");
+  co_return {};
+}
+
+async::Task<Result<std::string>> Repository::fetch(std::shared_ptr<wire::Connection> agentd, std::string name,
+                                                   std::string swarm_name) {
+  const auto turn = co_await turn_.take();
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  const std::string prefix = "refs/heads/swarm/" + swarm_name + "/";
+  const Result<std::vector<git::Ref>> known = co_await (*kept)->refs();
+  if (!known) co_return fail(known.error());
+  api::GitExportRequest request{.repo = name, .refs = {prefix}, .have = {}, .pack = agentd->new_stream_id()};
+  for (const git::Ref& ref : *known) request.have.push_back(ref.id);
+  Result<std::unique_ptr<wire::ByteSource>> pack = agentd->open_source(request.pack);
+  if (!pack) co_return fail(pack.error());
+  Result<api::GitExportReply> reply = co_await wire::call(*agentd, api::inside::kGitExport, request);
+  if (!reply) co_return fail(reply.error(), "fetch from the sandbox");
+  git::Delivery delivery{
+      .pack = std::move(*pack), .refs = {}, .shallow = std::move(reply->shallow), .trust = git::Trust::sandbox};
+  std::string integration;
+  for (const api::GitRef& ref : reply->refs) {
+    if (!ref.name.starts_with(prefix)) continue;  // what was not asked for has no place here
+    delivery.refs.push_back({.name = ref.name, .id = ref.id});
+    if (ref.name == prefix + "integration") integration = ref.id;
+  }
+  const Result<void> received = co_await (*kept)->receive(std::move(delivery));
+  if (!received) co_return fail(received.error(), "fetch from the sandbox");
+  co_return integration;
+}
+
+async::Task<Result<git::Published>> Repository::publish(std::string path, std::string branch, std::string commit,
+                                                        bool replace) {
+  const auto turn = co_await turn_.take();
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  Result<git::Published> published = co_await (*kept)->publish(
+      {.repository = path,
+       .commit = commit,
+       .branch = branch,
+       .existing = replace ? git::Publication::Existing::replace : git::Publication::Existing::refuse});
+  co_return published;
+}
+
+async::Task<Result<std::vector<api::SwarmCommit>>> Repository::log(std::string from, std::string to,
+                                                                   std::uint32_t limit) {
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  const Result<std::string> listed =
+      co_await program_.run({.git_dir = (*kept)->directory(),
+                             .cwd = {},
+                             .arguments = {"log", "-z", fmt::format("--max-count={}", limit),
+                                           "--format=%H%x1f%P%x1f%an%x1f%ae%x1f%at%x1f%s%x1f%b", to, "^" + from},
+                             .env = {},
+                             .input = {}});
+  if (!listed) co_return fail(listed.error());
+  std::vector<api::SwarmCommit> commits;
+  for (const std::string& record : split(*listed, '\0')) {
+    std::vector<std::string> fields = split(record, '\x1f');
+    fields.resize(7);
+    commits.push_back({.commit = fields[0],
+                       .author = to_utf8(fields[2]),
+                       .email = to_utf8(fields[3]),
+                       .time_us = std::strtoll(fields[4].c_str(), nullptr, 10) * 1'000'000,
+                       .subject = to_utf8(fields[5]),
+                       .body = to_utf8(fields[6]),
+                       .parents = split(fields[1], ' ')});
+  }
+  co_return commits;
+}
+
+async::Task<Result<api::SwarmDiffReply>> Repository::diff(std::string from, std::string to, bool stat,
+                                                          std::uint64_t max_bytes) {
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  api::SwarmDiffReply reply{.from = from, .to = to, .text = {}, .truncated = false};
+  if (stat) {
+    const Result<std::string> lines =
+        co_await program_.run({.git_dir = (*kept)->directory(),
+                               .cwd = {},
+                               .arguments = {"diff", "--no-ext-diff", "--stat=100", from, to},
+                               .env = {},
+                               .input = {}});
+    if (!lines) co_return fail(lines.error());
+    reply.text = to_utf8(*lines);
+    co_return reply;
+  }
+  Result<std::unique_ptr<wire::ByteSource>> stream = (*kept)->diff(from, to);
+  if (!stream) co_return fail(stream.error());
+  std::string bytes;
+  for (;;) {
+    Result<std::optional<std::string>> chunk = co_await (*stream)->read();
+    if (!chunk) co_return fail(chunk.error());
+    if (!*chunk) break;
+    bytes += **chunk;
+    if (bytes.size() > max_bytes) {
+      bytes.resize(max_bytes);
+      reply.truncated = true;
+      break;
+    }
+  }
+  reply.text = to_utf8(bytes);
+  co_return reply;
+}
+
+async::Task<Result<std::string>> Repository::branch_of(std::string swarm_name, std::string agent) {
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  Result<std::string> commit = co_await (*kept)->resolve(fmt::format("refs/heads/swarm/{}/{}", swarm_name, agent));
+  co_return commit;
+}
+
+async::Task<Result<void>> Repository::remove() {
+  const auto turn = co_await turn_.take();
+  keep_.reset();
+  Result<void> removed = co_await git::Keep::remove(program_.loop(), directory_);
+  co_return removed;
+}
+
+}  // namespace swarm::swarms

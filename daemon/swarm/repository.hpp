@@ -1,0 +1,71 @@
+#pragma once
+// The way of a swarm's commits: from the user's repository into a bare one of ours, from there into the sandbox, and
+// back. What was merged is fetched after every merge, so that a sandbox that vanishes costs nothing that was merged.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/git/keep.hpp"
+#include "protocol/api/swarm.hpp"
+#include "protocol/wire/connection.hpp"
+
+namespace swarm::swarms {
+
+/// What a repository is, before anything is done with it.
+struct Looked {
+  std::string root;          ///< where it is
+  std::string name;          ///< a word for it: `/workspace/<name>`
+  std::string commit;        ///< that work begins at
+  std::string test_command;  ///< as its files tell; empty: they do not
+  std::vector<std::string> remarks;
+};
+
+class Repository {
+ public:
+  /// `program` outlives it; `directory` is the bare repository, `directory`.scratch what a look needs.
+  Repository(const git::Program& program, std::string directory)
+      : program_(program), directory_(std::move(directory)), turn_(program.loop()) {}
+  Repository(const Repository&) = delete;
+  Repository& operator=(const Repository&) = delete;
+
+  /// Looks at the user's repository; changes nothing. `not_found` where there is none, or no such base.
+  static async::Task<Result<Looked>> look(const git::Program& program, std::string path, std::string base,
+                                          std::string scratch);
+
+  /// Takes what `commit` of the user's repository needs. Again: takes nothing twice.
+  async::Task<Result<void>> take(std::string path, std::string commit);
+
+  /// Brings it into a sandbox as `/workspace/<name>`.
+  async::Task<Result<void>> bring_in(std::shared_ptr<wire::Connection> agentd, std::string name, std::string commit);
+
+  /// Fetches every branch of the swarm from its sandbox; gives the integration branch's commit, empty where there is
+  /// none.
+  async::Task<Result<std::string>> fetch(std::shared_ptr<wire::Connection> agentd, std::string name,
+                                         std::string swarm_name);
+
+  /// Sets `branch` of the user's repository.
+  async::Task<Result<git::Published>> publish(std::string path, std::string branch, std::string commit, bool replace);
+
+  /// The commits of `to` that `from` does not have, newest first.
+  async::Task<Result<std::vector<api::SwarmCommit>>> log(std::string from, std::string to, std::uint32_t limit);
+
+  /// The difference as text, at most `max_bytes`; with `stat` a line a file.
+  async::Task<Result<api::SwarmDiffReply>> diff(std::string from, std::string to, bool stat, std::uint64_t max_bytes);
+
+  /// The commit of an agent's branch, as it was fetched last; `not_found`.
+  async::Task<Result<std::string>> branch_of(std::string swarm_name, std::string agent);
+
+  /// Removes the bare repository: what it alone held is gone.
+  async::Task<Result<void>> remove();
+
+ private:
+  async::Task<Result<git::Keep*>> keep();
+
+  const git::Program& program_;
+  std::string directory_;
+  async::Turn turn_;
+  std::unique_ptr<git::Keep> keep_;
+};
+
+}  // namespace swarm::swarms

@@ -1,0 +1,365 @@
+#include "daemon/swarm/swarms.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "daemon/swarm/words.hpp"
+#include "protocol/api/codec.hpp"
+#include "protocol/core/id.hpp"
+#include "protocol/wire/msgpack.hpp"
+
+namespace swarm::swarms {
+namespace {
+
+using api::SwarmState;
+using api::SwarmStep;
+
+/// A name from what is to be done: the first few words.
+std::string name_from(const std::string& feature) {
+  std::string name;
+  int words = 0;
+  for (const char c : feature) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 && static_cast<unsigned char>(c) < 128) {
+      name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    } else if (!name.empty() && name.back() != '-') {
+      if (++words == 4) break;
+      name += '-';
+    }
+    if (name.size() >= 40) break;
+  }
+  while (name.ends_with('-')) name.pop_back();
+  return name.empty() ? "work" : name;
+}
+
+bool is_branch_word(const std::string& name) {
+  return !name.starts_with('-') && !name.starts_with('.') && !name.ends_with('.') && !name.ends_with(".lock") &&
+         name.find("..") == std::string::npos && std::ranges::all_of(name, [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+         });
+}
+
+Result<void> check_kind(const std::string& kind) {
+  if (kind.starts_with("cmd:") && kind.size() > 4) return {};
+  if (kind == "demo") return {};
+  return fail(Code::unimplemented,
+              fmt::format("agents of kind '{}' cannot be started yet; there are 'demo' and 'cmd:PROGRAM'", kind));
+}
+
+}  // namespace
+
+std::string state_name(SwarmState state) {
+  const Value name = api::encode(state);
+  const std::string* text = name.as_string();
+  return text == nullptr ? "unknown" : *text;
+}
+
+std::unexpected<Error> no_swarm(const std::string& what) {
+  return fail(Code::not_found, fmt::format("there is no swarm '{}'; 'swarmctl swarm ls --all' lists them", what));
+}
+
+api::SwarmAgentInfo* Swarm::agent(const std::string& name) {
+  const auto found = std::ranges::find(record.info.agents, name, &api::SwarmAgentInfo::id);
+  return found == record.info.agents.end() ? nullptr : &*found;
+}
+
+Swarms::Swarms(Surroundings surroundings)
+    : with_(std::move(surroundings)),
+      listening_(with_.store.subscribe([this](const std::vector<store::Event>& events) {
+        for (const store::Event& event : events) {
+          if (event.swarm && event.type == "run.changed") run_changed(*event.swarm);
+        }
+      })),
+      tasks_(with_.loop) {}
+
+Swarms::~Swarms() { stop(); }
+
+void Swarms::stop() {
+  tasks_.cancel_all();
+  for (const auto& [id, swarm] : living_) swarm->use.reset();
+}
+
+std::shared_ptr<Swarm> Swarms::living(const std::string& id) const {
+  const auto found = living_.find(id);
+  return found == living_.end() ? nullptr : found->second;
+}
+
+void Swarms::run_changed(const std::string& swarm) {
+  const auto found = living(swarm);
+  if (found == nullptr) return;
+  ++found->news;
+  found->changed.notify_all();
+}
+
+std::shared_ptr<Swarm> Swarms::adopt(Record record) {
+  const std::string id = record.info.id;
+  auto swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / id).string(), std::move(record));
+  living_[id] = swarm;
+  return swarm;
+}
+
+void Swarms::begin(const std::shared_ptr<Swarm>& swarm) {
+  if (swarm->carried_on) return;
+  swarm->carried_on = true;
+  tasks_.spawn(carry_on(swarm));
+}
+
+async::Task<Result<void>> Swarms::recover() {
+  Result<std::vector<Record>> records = load_living(with_.store.reader());
+  if (!records) co_return fail(records.error());
+  for (Record& record : *records) begin(adopt(std::move(record)));
+  co_return {};
+}
+
+async::Task<Result<void>> Swarms::change(std::shared_ptr<Swarm> swarm, std::function<void(Record&)> what) {
+  const auto turn = co_await swarm->turn.take();
+  Record next = swarm->record;
+  what(next);
+  next.info.updated_us = with_.loop.clock().wall().us;
+  const api::SwarmStateChanged told{
+      .from = swarm->record.info.state,
+      .to = next.info.state,
+      .step = next.info.step,
+      .reason = next.info.reason.empty() ? std::nullopt : std::optional(next.info.reason)};
+  const bool tell = told.from != told.to || told.step != swarm->record.info.step;
+  const Result<void> written = co_await with_.store.write(
+      "swarm.change", store::Durability::process, [next, told, tell](store::Changes& changes) -> Result<void> {
+        if (Result<void> done = update(changes.db(), next); !done) return done;
+        if (!tell) return {};
+        const auto seq =
+            changes.append({.type = std::string(api::kSwarmState.name),
+                            .swarm = next.info.id,
+                            .sandbox = next.info.sandbox.empty() ? std::nullopt : std::optional(next.info.sandbox),
+                            .data = wire::encode(api::encode(told))});
+        if (!seq) return fail(seq.error());
+        return {};
+      });
+  if (!written) co_return fail(written.error());
+  swarm->record = std::move(next);
+  swarm->changed.notify_all();
+  co_return {};
+}
+
+async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
+  const std::string id = new_id("swm", with_.loop.clock(), with_.random);
+  Result<Looked> looked =
+      co_await Repository::look(with_.git, request.repo, request.base, (with_.repos / (id + ".look")).string());
+  if (!looked) co_return fail(looked.error());
+  Record record;
+  api::SwarmInfo& info = record.info;
+  info.id = id;
+  info.name = request.name.value_or(name_from(request.feature));
+  if (!is_branch_word(info.name)) {
+    co_return fail(Code::invalid_argument,
+                   fmt::format("'{}' cannot be a swarm's name: letters, digits, '-', '_' and '.' make one", info.name));
+  }
+  info.state = SwarmState::preparing;
+  info.step = SwarmStep::none;
+  info.feature = request.feature;
+  info.repo = looked->root;
+  info.repo_name = looked->name;
+  info.base = request.base;
+  info.base_commit = looked->commit;
+  info.branch = "swarm/" + info.name;
+  info.workflow = request.workflow;
+  info.test_command = request.test_command.empty() ? looked->test_command : request.test_command;
+  info.review = request.review;
+  info.keep_sandbox = request.keep_sandbox;
+  info.labels = request.labels;
+  info.created_us = with_.loop.clock().wall().us;
+  info.updated_us = info.created_us;
+  if (info.test_command.empty()) {
+    co_return fail(Code::invalid_argument,
+                   "the files of the repository do not tell how it is tested, and nothing is merged that is not "
+                   "tested; say it with --test-command, or --test-command true where there is nothing to test");
+  }
+  const std::size_t count = request.team.empty() ? request.agents : request.team.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const api::SwarmAgentSpec spec = request.team.empty() ? api::SwarmAgentSpec{} : request.team[i];
+    api::SwarmAgentInfo agent{.id = fmt::format("agent-{}", i),
+                              .kind = spec.kind.empty() ? request.kind : spec.kind,
+                              .role = spec.role,
+                              .lead = i == 0,
+                              .skills = spec.skills,
+                              .uid = {},
+                              .user = {},
+                              .worktree = {},
+                              .branch = {},
+                              .state = {},
+                              .task = {},
+                              .pane = {},
+                              .starts = 0};
+    if (Result<void> known = check_kind(agent.kind); !known) co_return fail(known.error());
+    info.agents.push_back(std::move(agent));
+  }
+  if (info.review.reviewers >= count && info.review.reviewers > 0) {
+    co_return fail(Code::invalid_argument,
+                   fmt::format("{} reviewers for each change need at least {} agents: nobody reviews what is its own",
+                               info.review.reviewers, info.review.reviewers + 1));
+  }
+  record.hidden = Hidden{.env = std::move(request.env),
+                         .template_name = request.template_name,
+                         .provider = request.provider,
+                         .test_timeout = request.test_timeout_ms,
+                         .stop_asked = false,
+                         .publish_at_end = true};
+  co_return record;
+}
+
+async::Task<Result<api::SwarmInfo>> Swarms::create(api::SwarmCreateRequest request) {
+  const bool named = request.name.has_value();
+  const bool dry_run = request.dry_run;
+  Result<Record> record = co_await planned(std::move(request));
+  if (!record) co_return fail(record.error());
+  if (dry_run) co_return record->info;
+  // A name that was made from the feature gives way to one that is there; one that was asked for does not.
+  const std::string wanted = record->info.name;
+  for (int again = 2;; ++again) {
+    const Result<void> written = co_await with_.store.write(
+        "swarm.create", store::Durability::power, [record = *record](store::Changes& changes) -> Result<void> {
+          if (Result<void> done = insert(changes.db(), record); !done) return done;
+          const api::SwarmStateChanged told{
+              .from = SwarmState::unknown, .to = record.info.state, .step = record.info.step, .reason = std::nullopt};
+          const auto seq = changes.append({.type = std::string(api::kSwarmState.name),
+                                           .swarm = record.info.id,
+                                           .data = wire::encode(api::encode(told))});
+          if (!seq) return fail(seq.error());
+          return {};
+        });
+    if (written) break;
+    if (written.error().code != Code::already_exists || named || again > 999) co_return fail(written.error());
+    record->info.name = fmt::format("{}-{}", wanted, again);
+    record->info.branch = "swarm/" + record->info.name;
+  }
+  const std::shared_ptr<Swarm> swarm = adopt(std::move(*record));
+  begin(swarm);
+  co_return swarm->record.info;
+}
+
+Result<Place> Swarms::find(const std::optional<std::string>& what) {
+  const auto place = [](const Record& record) {
+    return Place{.swarm = record.info.id, .name = record.info.name, .sandbox = record.info.sandbox};
+  };
+  if (!what) {
+    std::vector<std::shared_ptr<Swarm>> alive;
+    for (const auto& [id, swarm] : living_) {
+      if (!is_over(swarm->record.info.state)) alive.push_back(swarm);
+    }
+    if (alive.size() == 1) return place(alive.front()->record);
+    if (alive.empty()) {
+      const auto newest = load_page(with_.store.reader(), true, INT64_MAX, "", 1);
+      if (!newest) return fail(newest.error());
+      if (!newest->empty()) return place(newest->front());
+      return fail(Code::not_found, "there is no swarm; 'swarmctl deploy' makes one");
+    }
+    return fail(Code::invalid_argument, fmt::format("there are {} swarms; say which: '{}', '{}', ...", alive.size(),
+                                                    alive[0]->record.info.name, alive[1]->record.info.name));
+  }
+  const auto ids = find_ids(with_.store.reader(), *what, 3);
+  if (!ids) return fail(ids.error());
+  std::vector<Record> found;
+  for (const std::string& id : *ids) {
+    const auto known = living(id);
+    auto record = known ? Result<std::optional<Record>>(known->record) : load(with_.store.reader(), id);
+    if (!record) return fail(record.error());
+    if (*record) found.push_back(std::move(**record));
+  }
+  if (found.empty()) return no_swarm(*what);
+  // Its name or its whole id says enough, whatever else begins so.
+  for (const Record& record : found) {
+    if (record.info.name == *what || record.info.id == *what) return place(record);
+  }
+  if (found.size() > 1) {
+    return fail(Code::invalid_argument, fmt::format("several swarms begin with '{}'; write more of it", *what));
+  }
+  return place(found.front());
+}
+
+std::optional<Place> Swarms::of_sandbox(const std::string& sandbox) const {
+  for (const auto& [id, swarm] : living_) {
+    const api::SwarmInfo& info = swarm->record.info;
+    if (!sandbox.empty() && info.sandbox == sandbox) {
+      return Place{.swarm = info.id, .name = info.name, .sandbox = info.sandbox};
+    }
+  }
+  return std::nullopt;
+}
+
+async::Task<Result<Record>> Swarms::load_record(std::optional<std::string> what) {
+  const Result<Place> place = find(what);
+  if (!place) co_return fail(place.error());
+  if (const auto known = living(place->swarm)) co_return known->record;
+  Result<std::optional<Record>> record = load(with_.store.reader(), place->swarm);
+  if (!record) co_return fail(record.error());
+  if (!*record) co_return no_swarm(place->swarm);
+  co_return std::move(**record);
+}
+
+async::Task<Result<std::shared_ptr<Swarm>>> Swarms::living_or_refused(std::optional<std::string> what,
+                                                                      std::string_view verb) {
+  const Result<Place> place = find(what);
+  if (!place) co_return fail(place.error());
+  if (auto known = living(place->swarm)) co_return known;
+  Result<Record> record = co_await load_record(place->swarm);
+  if (!record) co_return fail(record.error());
+  co_return fail(Code::failed_precondition, fmt::format("swarm {} is {}; it cannot be {}", record->info.name,
+                                                        state_name(record->info.state), verb));
+}
+
+async::Task<Result<api::SwarmInfo>> Swarms::info(std::optional<std::string> what) {
+  Result<Record> record = co_await load_record(std::move(what));
+  if (!record) co_return fail(record.error());
+  api::SwarmInfo info = std::move(record->info);
+  if (runs_ != nullptr && !info.run.empty()) {
+    const Result<std::optional<api::RunInfo>> run = co_await runs_->newest(info.id);
+    if (run && *run) {
+      const auto count = [&](std::initializer_list<const char*> states) {
+        std::uint32_t sum = 0;
+        for (const char* state : states) {
+          const auto found = (*run)->tasks.find(state);
+          if (found != (*run)->tasks.end()) sum += found->second;
+        }
+        return sum;
+      };
+      info.tasks = {.total = 0,
+                    .waiting = count({"waiting", "ready", "blocked"}),
+                    .working = count({"claimed"}),
+                    .reviewing = count({"checking", "in_review", "in_dispute", "merging"}),
+                    .merged = count({"done"}),
+                    .failed = count({"failed", "dropped"})};
+      info.tasks.total =
+          info.tasks.waiting + info.tasks.working + info.tasks.reviewing + info.tasks.merged + info.tasks.failed;
+    }
+  }
+  co_return info;
+}
+
+async::Task<Result<api::SwarmListReply>> Swarms::list(api::SwarmListRequest request) {
+  // The cursor is the place of the last entry: "<created_us>.<id>".
+  std::int64_t created_before = INT64_MAX;
+  std::string id_before;
+  if (request.cursor) {
+    const std::size_t dot = request.cursor->find('.');
+    if (dot == std::string::npos) co_return fail(Code::invalid_argument, "cursor: not one that this method gave");
+    created_before = std::strtoll(request.cursor->c_str(), nullptr, 10);
+    id_before = request.cursor->substr(dot + 1);
+  }
+  const bool all = request.all || request.sandbox.has_value();
+  Result<std::vector<Record>> records =
+      load_page(with_.store.reader(), all, created_before, id_before, static_cast<int>(request.limit) + 1);
+  if (!records) co_return fail(records.error());
+  api::SwarmListReply reply;
+  if (records->size() > request.limit) {
+    records->resize(request.limit);
+    const api::SwarmInfo& last = records->back().info;
+    reply.next_cursor = fmt::format("{}.{}", last.created_us, last.id);
+  }
+  for (Record& record : *records) {
+    if (request.sandbox && !record.info.sandbox.starts_with(*request.sandbox)) continue;
+    Result<api::SwarmInfo> told = co_await info(record.info.id);
+    reply.swarms.push_back(told ? std::move(*told) : std::move(record.info));
+  }
+  co_return reply;
+}
+
+}  // namespace swarm::swarms

@@ -1,0 +1,138 @@
+#pragma once
+// Every swarm of this daemon: from the call that wants one to the branch that it brings back.
+//
+//   sandbox -> team -> import -> agents -> run -> deliver -> publish -> teardown -> over
+//
+// Each step is recorded before it is begun and can be done again: after a crash a swarm goes on with the step that its
+// record names. What happens inside of `run` is the workflow engine's; it acts through the ports (ports.hpp).
+//
+// It knows sandboxes, git and the engine. It does not know clients.
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/sandbox/sandboxes.hpp"
+#include "daemon/swarm/record.hpp"
+#include "daemon/swarm/repository.hpp"
+#include "daemon/swarm/runs.hpp"
+#include "protocol/async/event.hpp"
+#include "protocol/async/task_set.hpp"
+
+namespace swarm::swarms {
+
+class Swarm;
+
+/// Which swarm is meant, and where it is.
+struct Place {
+  std::string swarm;
+  std::string name;
+  std::string sandbox;  ///< empty: it has none now
+};
+
+/// What the service stands on; everything outlives it.
+struct Surroundings {
+  async::Loop& loop;
+  store::Store& store;
+  Random& random;
+  sandbox::Sandboxes& sandboxes;
+  const git::Program& git;
+  std::filesystem::path repos;  ///< a bare repository for each swarm
+};
+
+class Swarms {
+ public:
+  explicit Swarms(Surroundings surroundings);
+  Swarms(const Swarms&) = delete;
+  Swarms& operator=(const Swarms&) = delete;
+  ~Swarms();
+
+  /// Hands over the engine, which needs the ports and so comes later. Before `recover`.
+  void connect(Runs& runs) { runs_ = &runs; }
+
+  /// Takes up what an earlier run of the daemon left. When sandboxes are recovered.
+  async::Task<Result<void>> recover();
+  /// Stops working on them; nothing of theirs ends.
+  void stop();
+
+  /// Checks and records a swarm and begins with it. With `dry_run` it is only checked.
+  async::Task<Result<api::SwarmInfo>> create(api::SwarmCreateRequest request);
+  async::Task<Result<api::SwarmListReply>> list(api::SwarmListRequest request);
+  async::Task<Result<api::SwarmInfo>> info(std::optional<std::string> what);
+  async::Task<Result<api::SwarmInfo>> shutdown(std::optional<std::string> what, api::SwarmShutdownRequest request);
+  async::Task<Result<api::SwarmInfo>> pause(std::optional<std::string> what);
+  async::Task<Result<api::SwarmInfo>> resume(std::optional<std::string> what);
+  async::Task<Result<api::SwarmFetchReply>> fetch(std::optional<std::string> what);
+  async::Task<Result<api::SwarmDiffReply>> diff(std::optional<std::string> what, api::SwarmDiffRequest request);
+  async::Task<Result<api::SwarmLogReply>> log(std::optional<std::string> what, api::SwarmLogRequest request);
+  async::Task<Result<api::SwarmInfo>> discard(std::optional<std::string> what, api::SwarmDiscardRequest request);
+
+  /// A swarm by id, unique prefix of it, or name; without a word the only one that is not over. `not_found`, or
+  /// `invalid_argument` where it is not clear which.
+  [[nodiscard]] Result<Place> find(const std::optional<std::string>& what);
+  /// The swarm whose sandbox this is; nothing where it is none's.
+  [[nodiscard]] std::optional<Place> of_sandbox(const std::string& sandbox) const;
+
+  /// A living swarm by its id, or null. For the ports.
+  [[nodiscard]] std::shared_ptr<Swarm> living(const std::string& id) const;
+  /// Changes a swarm's record in the store and in memory; an event tells of a new state or step.
+  async::Task<Result<void>> change(std::shared_ptr<Swarm> swarm, std::function<void(Record&)> what);
+  /// A connection to the agentd of a swarm's sandbox.
+  async::Task<Result<std::shared_ptr<wire::Connection>>> agentd(std::shared_ptr<Swarm> swarm);
+  /// Fetches what the swarm has merged, and records its newest commit.
+  async::Task<Result<std::string>> keep_work(std::shared_ptr<Swarm> swarm);
+  /// Sets the branch of the user's repository to what was fetched last.
+  async::Task<Result<git::Published>> publish(std::shared_ptr<Swarm> swarm, bool replace);
+  /// The engine's run of a swarm went on.
+  void run_changed(const std::string& swarm);
+
+  [[nodiscard]] const Surroundings& with() const { return with_; }
+
+ private:
+  using Living = std::map<std::string, std::shared_ptr<Swarm>>;
+
+  std::shared_ptr<Swarm> adopt(Record record);
+  async::Task<Result<Record>> load_record(std::optional<std::string> what);
+  async::Task<Result<std::shared_ptr<Swarm>>> living_or_refused(std::optional<std::string> what, std::string_view verb);
+  async::Task<Result<Record>> planned(api::SwarmCreateRequest request);
+
+  async::Task<> carry_on(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<api::SwarmStep>> do_step(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<void>> make_sandbox(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<void>> open_team(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<void>> import(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<api::SwarmStep>> run(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<void>> tear_down(std::shared_ptr<Swarm> swarm);
+  async::Task<> fail_with(std::shared_ptr<Swarm> swarm, Error error);
+  async::Task<> hold(std::shared_ptr<Swarm> swarm);
+  void begin(const std::shared_ptr<Swarm>& swarm);
+
+  Surroundings with_;
+  Runs* runs_ = nullptr;
+  Living living_;
+  store::Subscription listening_;
+  async::TaskSet tasks_;  // last: its tasks use everything above
+};
+
+/// One swarm that is not over, or that a flow still works for. Shared by the service and by those flows.
+class Swarm {
+ public:
+  Swarm(async::Loop& loop, const git::Program& program, std::string repository, Record record)
+      : record(std::move(record)), turn(loop), changed(loop), repository(program, std::move(repository)) {}
+
+  [[nodiscard]] const std::string& id() const { return record.info.id; }
+  [[nodiscard]] api::SwarmAgentInfo* agent(const std::string& name);
+
+  Record record;             ///< as last written
+  async::Turn turn;          ///< changes of the record pass one by one
+  async::Condition changed;  ///< after each change, and when its run went on
+  Repository repository;
+  std::optional<sandbox::Sandboxes::Use> use;  ///< keeps its sandbox alive
+  bool carried_on = false;                     ///< its flow is under way
+  std::uint64_t news = 0;                      ///< counts what its run told
+};
+
+}  // namespace swarm::swarms
