@@ -115,6 +115,7 @@ Result<void> Daemon::open() {
   rpc::add_daemon_methods(*router_, *services_);
   rpc::add_events_methods(*router_, *services_);
   rpc::add_exec_methods(*router_, *services_);
+  rpc::add_pane_methods(*router_, *services_);
   rpc::add_files_methods(*router_, *services_);
   rpc::add_forward_methods(*router_, *services_);
   rpc::add_db_methods(*router_, *services_);

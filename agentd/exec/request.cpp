@@ -37,7 +37,7 @@ Result<UniqueFd> make_memory_file(const char* name, std::string_view bytes) {
   return fd;
 }
 
-Result<UniqueFd> make_request(const ExecSpec& spec) {
+Result<std::string> encode_request(const ExecSpec& spec) {
   shim::Request head;
   if (spec.argv.empty() || spec.argv.front().empty()) return fail(Code::invalid_argument, "argv: no program is named");
   if (spec.user.groups.size() > shim::kMostGroups || spec.limits.size() > shim::kMostLimits) {
@@ -53,8 +53,11 @@ Result<UniqueFd> make_request(const ExecSpec& spec) {
   if (has_nul(spec.cwd)) return fail(Code::invalid_argument, "cwd: a path cannot hold a NUL byte");
 
   head.flags = (spec.lifetime == Lifetime::background ? shim::kBackground : 0U) |
-               (spec.terminal ? shim::kTerminal : 0U) | (geteuid() == 0 ? shim::kSwitchUser : 0U);
-  if (spec.terminal || (spec.lifetime == Lifetime::background && spec.input_from == Input::stream)) {
+               (spec.terminal ? shim::kTerminal : 0U) | (geteuid() == 0 ? shim::kSwitchUser : 0U) |
+               (spec.lifetime == Lifetime::pane ? shim::kPane : 0U);
+  if (spec.lifetime == Lifetime::pane) {
+    // Its input is not ours to hold.
+  } else if (spec.terminal || (spec.lifetime == Lifetime::background && spec.input_from == Input::stream)) {
     head.flags |= shim::kHasInput;
   }
   head.uid = spec.user.uid;
@@ -77,7 +80,13 @@ Result<UniqueFd> make_request(const ExecSpec& spec) {
   put(spec.cwd);
   for (const std::string& word : spec.argv) put(word);
   for (const std::string& entry : spec.env) put(entry);
-  return make_memory_file("exec-request", bytes);
+  return bytes;
+}
+
+Result<UniqueFd> make_request(const ExecSpec& spec) {
+  const Result<std::string> bytes = encode_request(spec);
+  if (!bytes) return fail(bytes.error());
+  return make_memory_file("exec-request", *bytes);
 }
 
 Result<PipeEnds> make_pipe(const ExecUser& user) {

@@ -9,6 +9,9 @@
 
 namespace swarm::agentd {
 
+/// The shim's request as bytes. Errors as of `make_request`.
+Result<std::string> encode_request(const ExecSpec& spec);
+
 /// The shim's request as a memory file. `invalid_argument` for text with a NUL inside, no program, too many groups.
 Result<UniqueFd> make_request(const ExecSpec& spec);
 

@@ -33,8 +33,8 @@ struct ResourceLimit {
   std::uint64_t hard = 0;
 };
 
-/// Whether an exec ends with the call that started it.
-enum class Lifetime { foreground, background };
+/// Whether an exec ends with the call that started it. One in a pane is no exec of ours at all: the pane keeps it.
+enum class Lifetime { foreground, background, pane };
 
 /// Where a program's input comes from.
 enum class Input {

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "agentd/init/protocol.hpp"
+#include "agentd/rpc/exec_start.hpp"
 #include "agentd/run/system.hpp"
 #include "protocol/async/timer.hpp"
 
@@ -55,6 +56,8 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
                     .execs = execs_,
                     .users = users_,
                     .defaults = {.environment = std::move(environment), .workspace = options_.workspace}},
+      panes_(loop, {.directory = options_.state + "/panes", .shim = options_.shim}, execs_,
+             [this](const api::ExecStartRequest& request) { return make_spec(exec_service_, request); }),
       service_{.clock = loop.clock(), .execs = execs_, .users = users_, .sandbox = options_.sandbox},
       files_{.files = files::Files(loop, {.workspace = options_.workspace, .user = credentials_from(users_)})},
       forward_(loop),
@@ -93,6 +96,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   bind_lock(router_, team_service_);
   bind_message(router_, team_service_);
   bind_note(router_, team_service_);
+  bind_panes(router_, panes_);
 }
 
 Result<wire::TunnelSecret> Agentd::read_secret() const {
@@ -136,11 +140,14 @@ async::Task<Result<int>> Agentd::run() {
   if (!recovered) co_return fail(recovered.error(), "background programs");
   // Likewise what was promised to agents. Without its store there is no team; the sandbox is served all the same.
   if (const Result<void> team = team_.recover(); !team) say("the team: " + team.error().to_string());
+  const Result<void> found = co_await panes_.recover();
+  if (!found) say("panes: " + found.error().to_string());
   tasks_.spawn(serve_tunnels());
   tasks_.spawn(serve_inside());
   tasks_.spawn(end_on(SIGTERM));
   tasks_.spawn(end_on(SIGINT));
-  say(fmt::format("ready version={} sandbox={} programs={}", SWARM_VERSION, options_.sandbox, execs_.running()));
+  say(fmt::format("ready version={} sandbox={} programs={} panes={}", SWARM_VERSION, options_.sandbox, execs_.running(),
+                  panes_.running()));
   co_await ending_.wait();
   // A moment for the answer to whoever asked for the end; then programs get theirs.
   const Result<void> ended =
@@ -171,6 +178,7 @@ async::Task<> Agentd::end_on(int signal) {
 async::Task<Result<void>> Agentd::end_programs(std::chrono::milliseconds grace) {
   const auto all = execs_.list();
   for (const auto& exec : all) exec->kill(grace);
+  co_await panes_.end_all(grace);
   for (const auto& exec : all) co_await exec->wait_gone();
   co_return {};
 }

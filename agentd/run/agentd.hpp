@@ -1,7 +1,7 @@
 #pragma once
 // `agentd run`: what serves one sandbox. `agentd init` starts it, hands it the tunnel's listening socket and secret
 // (init/protocol.hpp), and starts it again when it dies. All that must survive that is elsewhere: background programs
-// under their supervisors, the lease in init.
+// under their supervisors, panes in tmux, the lease in init.
 
 #include <list>
 
@@ -11,6 +11,7 @@
 #include "agentd/rpc/files.hpp"
 #include "agentd/rpc/forward.hpp"
 #include "agentd/rpc/metrics.hpp"
+#include "agentd/rpc/pane.hpp"
 #include "agentd/rpc/team.hpp"
 #include "agentd/run/options.hpp"
 #include "protocol/async/signals.hpp"
@@ -56,6 +57,7 @@ class Agentd {
   Users users_;
   Execs execs_;
   ExecService exec_service_;
+  panes::Panes panes_;
   AgentdService service_;
   FilesService files_;
   Forward forward_;

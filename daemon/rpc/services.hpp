@@ -37,6 +37,8 @@ struct Services {
   async::TaskSet& background;  ///< work that outlives the client that caused it
   WallTime started;
   MonoTime started_mono;
+  /// The sandbox in which a swarm's agents have their panes, by the swarm's id, prefix or name.
+  std::function<Result<std::string>(const std::string& swarm)> sandbox_of_swarm;
 };
 
 void add_db_methods(wire::Router& router, Services& services);
@@ -46,6 +48,7 @@ void add_events_methods(wire::Router& router, Services& services);
 void add_exec_methods(wire::Router& router, Services& services);
 void add_files_methods(wire::Router& router, Services& services);
 void add_forward_methods(wire::Router& router, Services& services);
+void add_pane_methods(wire::Router& router, Services& services);
 void add_sandbox_methods(wire::Router& router, Services& services);
 void add_template_methods(wire::Router& router, Services& services);
 

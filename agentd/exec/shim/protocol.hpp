@@ -32,6 +32,7 @@ enum RequestFlag : std::uint32_t {
   kTerminal = 2,    ///< descriptors 0-2 are a terminal that becomes the controlling one
   kSwitchUser = 4,  ///< take on uid, gid and groups
   kHasInput = 8,    ///< `kInputFd` is there
+  kPane = 16,       ///< descriptors 0-2 are a terminal that is ours already and is kept and spooled by somebody else
 };
 
 struct Limit {

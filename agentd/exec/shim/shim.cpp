@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -27,6 +28,7 @@ namespace swarm::agentd::shim {
 namespace {
 
 constexpr std::int64_t kLeftoverGraceUs = 250'000;
+constexpr std::int64_t kHangupGraceUs = 2'000'000;
 constexpr std::int64_t kFirstSweepPauseUs = 1'000;
 constexpr std::int64_t kMostSweepPauseUs = 100'000;
 constexpr std::int64_t kShortestSliceUs = 200'000;
@@ -83,11 +85,18 @@ bool Shim::begin() {
   sigemptyset(&ours);
   sigaddset(&ours, SIGCHLD);
   sigaddset(&ours, SIGTERM);
+  sigaddset(&ours, SIGUSR1);
   signals_ = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
   const bool understood = signals_ >= 0 && read_request(kRequestFd, program_);
   close(kRequestFd);
   if (!understood) return false;
   if ((program_.request->flags & kHasInput) != 0) input_ = kInputFd;
+  if (in_pane()) {
+    control_ = -1;
+    status_ = kStatusFd;
+    own_terminal();
+    return true;
+  }
   if (background()) {
     listen_ = kListenFd;
     status_ = kStatusFd;
@@ -101,6 +110,16 @@ bool Shim::begin() {
     fcntl(out_, F_SETFD, FD_CLOEXEC);
   }
   return true;
+}
+
+/// The terminal goes to the program's user, who may open it by name as in any login, and out of our session, so that it
+/// can be the controlling one of the program's.
+void Shim::own_terminal() {
+  const Request& request = *program_.request;
+  if ((request.flags & kSwitchUser) != 0 && fchown(0, request.uid, request.gid) == 0) fchmod(0, 0600);
+  ioctl(0, TIOCNOTTY);
+  watched_terminal_ = dup(0);
+  fcntl(watched_terminal_, F_SETFD, FD_CLOEXEC);
 }
 
 void Shim::start() {
@@ -130,15 +149,21 @@ void Shim::start() {
 }
 
 void Shim::wait() {
-  std::array<pollfd, 5> fds{};
-  const std::array<int, 5> watched = {signals_, control_, listen_, out_, err_};
+  std::array<pollfd, 6> fds{};
+  const std::array<int, 6> watched = {signals_, control_, listen_, out_, err_, watched_terminal_};
   for (std::size_t i = 0; i < fds.size(); ++i) fds.at(i) = {.fd = watched.at(i), .events = POLLIN, .revents = 0};
+  fds[5].events = 0;  // its input is the program's; only its end is ours to know
   if (poll(fds.data(), fds.size(), wake_in_ms()) > 0) {
     if (fds[3].revents != 0) drain(out_, out_ring_);
     if (fds[4].revents != 0) drain(err_, err_ring_);
     if (fds[1].revents != 0) read_control();
     if (fds[2].revents != 0) accept_control();
     if (fds[0].revents != 0) read_signals();
+    if (fds[5].revents != 0) {
+      close_fd(watched_terminal_);
+      state_.killed = 1;
+      end_all(kHangupGraceUs);
+    }
     report_output();
   }
   tick();
@@ -241,7 +266,10 @@ void Shim::send_signal(int number, Target target) {
 void Shim::read_signals() {
   signalfd_siginfo info{};
   while (read(signals_, &info, sizeof info) == sizeof info) {
-    if (info.ssi_signo == SIGTERM) end_all(program_.request->grace_ms * 1000);
+    if (info.ssi_signo == SIGTERM || (info.ssi_signo == SIGUSR1 && in_pane())) {
+      if (in_pane() && alive_) state_.killed = 1;
+      end_all(info.ssi_signo == SIGTERM ? program_.request->grace_ms * 1000 : 0);
+    }
   }
   reap();
 }
@@ -290,6 +318,7 @@ void Shim::end_all(std::int64_t grace_us) {
     ending_ = Ending::asked;
     force_at_ = force_at;
     if (grace_us > 0) ask_to_end(alive_ ? state_.pid : 0);
+    if (grace_us > 0 && in_pane()) signal_all(SIGHUP);  // an interactive shell takes no heed of TERM
   }
   force_at_ = std::min(force_at_, force_at);
 }

@@ -7,6 +7,8 @@
 //   foreground  when its program has ended; what it leaves behind gets TERM and, 250 ms later, KILL
 //   background  when its program has ended; what it leaves behind goes on, still supervised, until it ends by itself or
 //               the exec is killed. The shim stays as long.
+//   pane        as in the foreground, but there is nobody whose going ends it. TERM ends it gently, USR1 at once, and
+//               so does, after a moment, the end of its terminal.
 
 #include "agentd/exec/shim/launch.hpp"
 #include "agentd/exec/shim/ring_writer.hpp"
@@ -29,6 +31,7 @@ class Shim {
   void accept_control();
   void lose_control();
   void read_signals();
+  void own_terminal();
   void reap();
   void program_ended(int status);
   void end_all(std::int64_t grace_us);
@@ -43,6 +46,7 @@ class Shim {
   void send_signal(int number, Target target);
   [[nodiscard]] int wake_in_ms() const;
   [[nodiscard]] bool background() const { return (program_.request->flags & kBackground) != 0; }
+  [[nodiscard]] bool in_pane() const { return (program_.request->flags & kPane) != 0; }
   [[nodiscard]] bool terminal() const { return (program_.request->flags & kTerminal) != 0; }
 
   Program program_;
@@ -56,9 +60,10 @@ class Shim {
   int out_ = -1;
   int err_ = -1;
   int signals_ = -1;
-  bool alive_ = false;      ///< the program, not what it started
-  bool unseen_ = false;     ///< agentd has not answered the last state about output
-  bool sent_kill_ = false;  ///< somebody asked us for a SIGKILL
+  int watched_terminal_ = -1;  ///< of a pane, to see its end
+  bool alive_ = false;         ///< the program, not what it started
+  bool unseen_ = false;        ///< agentd has not answered the last state about output
+  bool sent_kill_ = false;     ///< somebody asked us for a SIGKILL
   bool none_left_ = false;
   Ending ending_ = Ending::no;
   std::uint64_t ooms_ = 0;

@@ -62,7 +62,7 @@ struct RootfsRequest {
   Userns userns = Userns::forbidden;
   std::string hostname = "sandbox";
   std::uint64_t shm_bytes = 64U << 20;
-  std::uint64_t run_bytes = 16U << 20;
+  std::uint64_t run_bytes = 64U << 20;
 };
 
 /// For the launcher: its stages and directories; for bwrap: its arguments, without the program to run.
