@@ -54,8 +54,9 @@ Result<void> Daemon::open() {
   std::ranges::copy(Teams::domains(), std::back_inserter(domains));
   const std::filesystem::path path =
       config.store.path.empty() ? setup_.places.database / "swarmd.db" : config.store.path;
-  auto store = store::Store::open(loop_, {.path = path, .identity = {.program = fmt::format("swarmd {}", kVersion)}},
-                                  domains, random_);
+  auto store = store::Store::open(
+      loop_, {.path = path, .identity = {.program = fmt::format("swarmd {}", kVersion)}, .vfs = setup_.parts.store_vfs},
+      domains, random_);
   if (!store) return fail(store.error());
   store_ = std::move(*store);
 
@@ -74,7 +75,8 @@ Result<void> Daemon::open() {
       config);
 
   Result<std::vector<std::unique_ptr<providers::Provider>>> made =
-      providers::make_providers(loop_, setup_.loaded.config, setup_.places);
+      setup_.parts.make_providers ? setup_.parts.make_providers(loop_, setup_.loaded.config, setup_.places)
+                                  : providers::make_providers(loop_, setup_.loaded.config, setup_.places);
   if (!made) return fail(made.error());
   providers_ = std::move(*made);
   for (const auto& provider : providers_) provider_list_.push_back(provider.get());
@@ -98,7 +100,8 @@ Result<void> Daemon::open() {
                                                                           .config = setup_.loaded.config,
                                                                           .tunnels = *tunnels_,
                                                                           .providers = provider_list_,
-                                                                          .tunnel_router = *tunnel_router_});
+                                                                          .tunnel_router = *tunnel_router_,
+                                                                          .observer = setup_.parts.observer});
   teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places);
   forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
   services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,

@@ -15,6 +15,16 @@
 
 namespace swarm {
 
+/// What a daemon is put together from where it is not the one that is shipped.
+struct Parts {
+  using MakeProviders = std::function<Result<std::vector<std::unique_ptr<providers::Provider>>>(
+      async::Loop&, const config::Config&, const Places&)>;
+  MakeProviders make_providers;                 ///< empty: those of the registry
+  std::function<void(config::Config&)> adjust;  ///< changes what was read from the configuration
+  std::string store_vfs;                        ///< see store::StoreOptions
+  sandbox::StepObserver observer;               ///< see sandbox::Surroundings
+};
+
 /// The program put together: store, providers, sandboxes, server, and the order in which they start and stop.
 class Daemon final : private rpc::Control {
  public:
@@ -27,6 +37,7 @@ class Daemon final : private rpc::Control {
     secrets::Redactor& redactor;
     /// The variables that secrets are taken from.
     std::map<std::string, secrets::SecretString> from_environment;
+    Parts parts;
   };
 
   Daemon(async::Loop& loop, Random& random, Setup setup);

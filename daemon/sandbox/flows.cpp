@@ -68,6 +68,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   // Money depends on the intent to create; everything else can be found out again from the provider.
   const auto durability = step.to == State::creating ? store::Durability::power : store::Durability::process;
   const api::SandboxStateChanged told{.from = from, .to = step.to, .reason = next.info.reason};
+  if (with_.observer) with_.observer(from, event, StepMoment::intended);
   const Result<void> written = co_await with_.store.write(
       "sandbox.advance", durability, [next, told, also](store::Changes& changes) -> Result<void> {
         if (also) {
@@ -80,6 +81,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
         if (!seq) return fail(seq.error());
         return {};
       });
+  if (with_.observer) with_.observer(from, event, written ? StepMoment::recorded : StepMoment::failed);
   if (!written)
     co_return fail(written.error(), fmt::format("record that sandbox {} is {}", sandbox->id(), state_name(step.to)));
 

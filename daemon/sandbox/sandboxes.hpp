@@ -35,6 +35,11 @@ api::SandboxLimits limits_of(const api::SandboxLimits& asked, const config::Temp
 api::NetworkPolicy network_of(const std::optional<api::NetworkPolicy>& asked, const config::Template& from,
                               const config::Sandbox& defaults);
 
+/// Where a step is: about to be written, written, or refused by the store.
+enum class StepMoment { intended, recorded, failed };
+/// Is called at each step of each sandbox: tests stop the daemon there.
+using StepObserver = std::function<void(State from, Event event, StepMoment moment)>;
+
 /// What the service stands on; everything outlives it.
 struct Surroundings {
   async::Loop& loop;
@@ -44,6 +49,7 @@ struct Surroundings {
   TunnelSetup& tunnels;
   std::vector<providers::Provider*> providers;  ///< in the configured order
   wire::Router& tunnel_router;                  ///< answers calls from inside
+  StepObserver observer{};                      ///< may be empty
 };
 
 class Sandboxes final : private PoolHost {

@@ -1,0 +1,75 @@
+// The daemon for tests of crashes: the shipped one, with the provider `scripted` instead of its own ones, a store whose
+// writes can fail, and a death at a chosen step.
+//
+//   SWARM_PROVIDER=SOCKET          where the provider program listens
+//   SWARM_PROVIDER_CAPACITY=N      how many it allows, as its plan says
+//   SWARM_STEPS=FILE               steps under way, see steps.hpp
+//   SWARM_CRASH_AT=S:E:MOMENT:N    dies there, see CrashPlan
+//   SWARM_STORE_FAULT=PLAN         see FaultVfs::plan_from_environment
+//   swarmd-under-test steps        lists the pairs of state and event that move
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "daemon/serve.hpp"
+#include "tests/fixtures/fault_vfs.hpp"
+#include "tests/harness/remote_provider.hpp"
+#include "tests/harness/steps.hpp"
+
+namespace {
+
+using namespace swarm;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+Result<Parts> parts() {
+  Parts made;
+  providers::Capabilities can{.pause = true, .listing = true, .bills_paused = false};
+  if (const std::string most = variable("SWARM_PROVIDER_CAPACITY"); !most.empty()) {
+    can.max_sandboxes = std::atoi(most.c_str());
+  }
+  made.make_providers = [socket = variable("SWARM_PROVIDER"), can](async::Loop& loop, const config::Config&,
+                                                                   const Places&) {
+    std::vector<std::unique_ptr<providers::Provider>> all;
+    all.push_back(std::make_unique<harness::RemoteProvider>(loop, socket, can));
+    return Result<std::vector<std::unique_ptr<providers::Provider>>>(std::move(all));
+  };
+  made.adjust = [](config::Config& config) { config.sandbox.provider = {"scripted"}; };
+  if (const std::string path = variable("SWARM_STEPS"); !path.empty()) {
+    const std::string at = variable("SWARM_CRASH_AT");
+    const Result<harness::CrashPlan> plan = at.empty() ? harness::CrashPlan{} : harness::CrashPlan::parse(at);
+    if (!plan) return fail(plan.error());
+    const Result<harness::Steps> steps = harness::Steps::map(path, *plan);
+    if (!steps) return fail(steps.error());
+    made.observer = [counted = *steps](sandbox::State from, sandbox::Event event, sandbox::StepMoment moment) mutable {
+      counted.observe(from, event, moment);
+    };
+  }
+  test::FaultVfs& faults = test::FaultVfs::instance();
+  if (const Result<void> planned = faults.plan_from_environment("SWARM_STORE_FAULT"); !planned) {
+    return fail(planned.error());
+  }
+  made.store_vfs = test::kFaultVfs;
+  return made;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "steps") {
+    fmt::print("{}", harness::list_of_steps());
+    return 0;
+  }
+  Result<Parts> made = parts();
+  if (!made) {
+    fmt::print(stderr, "swarmd-under-test: {}\n", made.error().message);
+    return 2;
+  }
+  const ParsedOptions parsed = parse_options(argc, argv);
+  if (!parsed.options) return parsed.exit_code;
+  return serve(*parsed.options, std::move(*made));
+}
