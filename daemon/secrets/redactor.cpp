@@ -5,7 +5,7 @@
 #include <bitset>
 
 #include "daemon/secrets/forms.hpp"
-#include "daemon/secrets/known_keys.hpp"
+#include "protocol/core/known_keys.hpp"
 
 namespace swarm::secrets {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 // Takes secrets out of text before it reaches a log, a terminal, an event or an error. Two kinds are known: the values
 // that were registered, in every usual encoding (forms.hpp), and text that looks like a key whoever it belongs to
-// (known_keys.hpp). Each is replaced by "[redacted:NAME]".
+// (protocol/core/known_keys.hpp). Each is replaced by "[redacted:NAME]".
 //
 // Where matches overlap, all of what they cover goes. A `RedactingStream` finds what is split over several writes: it
 // holds back only the end of a write that may be the beginning of a secret.

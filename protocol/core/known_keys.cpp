@@ -1,4 +1,4 @@
-#include "daemon/secrets/known_keys.hpp"
+#include "protocol/core/known_keys.hpp"
 
 namespace swarm::secrets {
 namespace {
