@@ -3,6 +3,7 @@
 #include <array>
 
 #include "agentd/cli/ask.hpp"
+#include "agentd/cli/git.hpp"
 #include "agentd/cli/print.hpp"
 
 namespace swarm::cli {
@@ -46,14 +47,18 @@ int status(const Invocation& call) {
   for (const char* field : {"task", "detail"}) {
     if (auto value = args->value(std::string("--") + field)) changes.emplace_back(field, std::move(*value));
   }
-  if (changes.empty()) return answer(call, *args, {.method = "inner.status", .again = Again::safe}, print_fields);
+  if (changes.empty()) {
+    const int result = answer(call, *args, {.method = "inner.status", .again = Again::safe}, print_fields);
+    if (result == kExitOk && !args->json()) print_worktree(call);
+    return result;
+  }
   return answer(call, *args, {.method = "agent.update", .arguments = std::move(changes), .again = Again::safe},
                 print_fields);
 }
 
 constexpr std::array kVerbs = {
     Verb{"status", "status\nstatus [STATE] [--task TEXT] [--detail TEXT]",
-         "how the sandbox's agentd is doing, or what you do",
+         "how agentd and your worktree are doing, or what you do",
          "With words it tells the others what you do: STATE is starting, working, idle, waiting or rate_limited.\n"
          "`--task ''` clears what stands there.",
          status},

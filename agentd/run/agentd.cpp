@@ -68,6 +68,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
              .places = {.etc = options_.etc, .homes = options_.homes},
              .identity = identity_mode()}),
       team_service_(loop, random, team_),
+      git_(loop, git_setup(options_.workspace, users_, exec_service_, team_service_)),
       router_({.name = "agentd", .version = SWARM_VERSION, .features = {}}, loop.clock()),
       budget_(loop, kSessionBytes),
       ending_(loop),
@@ -97,6 +98,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   bind_message(router_, team_service_);
   bind_note(router_, team_service_);
   bind_panes(router_, panes_);
+  bind_git(router_, git_, team_);
 }
 
 Result<wire::TunnelSecret> Agentd::read_secret() const {

@@ -10,6 +10,7 @@
 #include "agentd/rpc/exec.hpp"
 #include "agentd/rpc/files.hpp"
 #include "agentd/rpc/forward.hpp"
+#include "agentd/rpc/git.hpp"
 #include "agentd/rpc/metrics.hpp"
 #include "agentd/rpc/pane.hpp"
 #include "agentd/rpc/team.hpp"
@@ -64,6 +65,7 @@ class Agentd {
   MetricsService metrics_;
   Team team_;
   TeamService team_service_;
+  git::Git git_;
   wire::Router router_;
   wire::SessionBudget budget_;
   std::unique_ptr<transport::UnixListener> listener_;

@@ -1,0 +1,195 @@
+#include "agentd/rpc/git.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "agentd/exec/foreground.hpp"
+
+namespace swarm::agentd {
+namespace {
+
+using git::Git;
+using wire::CallContext;
+
+constexpr uid_t kIntegratorUid = 2000;
+
+Result<git::Caller> git_caller(const Team& team, const CallContext& context) {
+  if (context.peer.kind == wire::Peer::Kind::daemon) return git::Caller{};
+  if (!context.peer.credentials) return fail(Code::unauthenticated, "the kernel does not say who you are");
+  git::Caller caller{.kind = git::Caller::Kind::agent, .agent = {}, .uid = context.peer.credentials->uid};
+  if (!team.is_open()) return caller;
+  const Result<coord::Actor> actor = team.caller(*context.peer.credentials);
+  if (!actor) return fail(actor.error());
+  if (actor->kind == coord::Actor::Kind::agent) caller.agent = actor->name;
+  return caller;
+}
+
+/// Serves a method of both callers.
+template <class Req, class Res>
+void bind_for(wire::Router& router, Git& git, const Team& team, const api::Method<Req, Res>& method,
+              async::Task<Result<Res>> (Git::*member)(git::Caller, Req)) {
+  struct Refused {
+    static async::Task<Result<Res>> with(Error error) { co_return fail(std::move(error)); }
+  };
+  router.bind(method, [&git, &team, member](CallContext& context, Req request) {
+    Result<git::Caller> caller = git_caller(team, context);
+    if (!caller) return Refused::with(std::move(caller).error());
+    return (git.*member)(std::move(*caller), std::move(request));
+  });
+}
+
+/// Whose locks stand in the way of a change.
+async::Task<Result<std::vector<git::LockedPath>>> locked_paths(TeamService& service, git::LockQuestion question) {
+  std::vector<git::LockedPath> locked;
+  if (!service.team.is_open()) co_return locked;
+  const Result<coord::Host*> host = service.team.host();
+  if (!host) co_return fail(host.error());
+  auto step = [question = std::move(question)](coord::Step& step) -> Result<std::vector<git::LockedPath>> {
+    std::vector<git::LockedPath> found;
+    coord::LockKey key{.repository = question.repo, .kind = coord::LockKind::file, .path = {}};
+    for (const std::string& path : question.paths) {
+      key.path = path;
+      for (const coord::Lease& lease : step.locks.conflicts(key, coord::LockMode::exclusive, question.agent)) {
+        found.push_back({.path = path, .holder = lease.owner.agent, .reason = lease.reason});
+      }
+    }
+    return found;
+  };
+  auto task = (*host)->with_locks("git.commit", std::move(step));
+  co_return co_await std::move(task);
+}
+
+/// What both outputs of a test leave behind: the last bytes, in the order in which they came.
+struct Tail {
+  std::string bytes;
+  std::uint64_t dropped = 0;
+  std::uint64_t limit = 0;
+};
+
+class TailSink final : public wire::ByteSink {
+ public:
+  explicit TailSink(Tail& into) : into_(into) {}
+  async::Task<Result<void>> write(std::span<const std::byte> bytes) override {
+    into_.bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());  // NOLINT: bytes as characters
+    if (into_.bytes.size() > 2 * into_.limit + 65536) cut();
+    co_return {};
+  }
+  void end() override { cut(); }
+  void fail(Error /*error*/) override { cut(); }
+
+ private:
+  void cut() {
+    if (into_.bytes.size() <= into_.limit) return;
+    const std::size_t over = into_.bytes.size() - into_.limit;
+    into_.bytes.erase(0, over);
+    into_.dropped += over;
+  }
+  Tail& into_;
+};
+
+async::Task<Result<git::TestResult>> run_test(ExecService& service, git::TestRequest request) {
+  Result<ExecUser> user = service.users.find(request.user);
+  if (!user) co_return fail(user.error());
+  std::map<std::string, std::string> extra = {{"CI", "1"}};
+  if (user->home == "/" || ::access(user->home.c_str(), F_OK) != 0) extra["HOME"] = "/tmp";
+  ExecSpec spec{.argv = {"/bin/sh", "-c", request.command},
+                .command = request.command,
+                .env = make_environment(&service.defaults.environment, *user, "", extra),
+                .cwd = request.directory,
+                .user = std::move(*user),
+                .terminal = {},
+                .timeout = request.timeout,
+                .labels = {{"purpose", "merge-test"}},
+                .caller = "daemon"};
+  Tail tail{.bytes = {}, .dropped = 0, .limit = request.output_limit_bytes};
+  ExecStreams streams;
+  streams.out = std::make_unique<TailSink>(tail);
+  streams.err = std::make_unique<TailSink>(tail);
+  Result<std::unique_ptr<Foreground>> run =
+      co_await service.execs.start_foreground(std::move(spec), std::move(streams));
+  if (!run) co_return fail(run.error());
+  co_await (*run)->finish();
+  const api::ExecStatus status = exec_status(*(*run)->exec());
+  co_return git::TestResult{.exit_status = status.exit_code,
+                            .signal = status.signal,
+                            .timed_out = status.timed_out,
+                            .duration = status.duration_ms.value_or(std::chrono::milliseconds(0)),
+                            .output = std::move(tail.bytes),
+                            .dropped_bytes = tail.dropped};
+}
+
+std::optional<uid_t> uid_of_name(const std::string& name) {
+  if (name == git::kIntegrator) return kIntegratorUid;
+  constexpr std::string_view kPrefix = "agent-";
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  uid_t number = 0;
+  const char* end = name.data() + name.size();
+  const auto [rest, problem] = std::from_chars(name.data() + kPrefix.size(), end, number);
+  if (problem != std::errc{} || rest != end || number > 50'000) return std::nullopt;
+  return kFirstAgentUid + number;
+}
+
+}  // namespace
+
+std::function<Result<Credentials>(const std::string&)> git_users(const Users& users) {
+  return [&users](const std::string& name) -> Result<Credentials> {
+    const uid_t self = ::geteuid();
+    if (self != 0) return Credentials{.uid = self, .gid = ::getegid(), .groups = {}};
+    Result<ExecUser> user = users.find(name);
+    if (!user) {
+      const std::optional<uid_t> uid = uid_of_name(name);
+      if (!uid) return fail(user.error());
+      user = users.find(std::to_string(*uid));
+    }
+    if (!user) return fail(user.error());
+    return Credentials{.uid = user->uid, .gid = user->gid, .groups = std::move(user->groups)};
+  };
+}
+
+std::function<async::Task<Result<git::TestResult>>(git::TestRequest)> git_tests(ExecService& service) {
+  return [&service](git::TestRequest request) { return run_test(service, std::move(request)); };
+}
+
+git::GitSetup git_setup(std::string workspace, const Users& users, ExecService& execs, TeamService& team) {
+  git::GitSetup setup{.layout = {.workspace = std::move(workspace)}, .limits = {}, .user = git_users(users)};
+  setup.account = [&team](const std::string& agent) -> std::optional<std::string> {
+    const Result<const Member*> member = team.team.find(agent);
+    if (!member) return std::nullopt;
+    return std::to_string((*member)->account.uid);
+  };
+  setup.test = git_tests(execs);
+  setup.locked = [&team](git::LockQuestion question) { return locked_paths(team, std::move(question)); };
+  return setup;
+}
+
+void bind_git(wire::Router& router, Git& git, const Team& team) {
+  namespace in = api::inside;
+  router.bind(in::kGitImport, [&git](CallContext& context, api::GitImportRequest request) {
+    wire::Connection& connection = context.connection;
+    const std::uint32_t stream = request.pack.value_or(0);
+    return git.import(std::move(request), [&connection, stream] { return connection.open_source(stream); });
+  });
+  router.bind(in::kGitExport, [&git](CallContext& context, api::GitExportRequest request) {
+    wire::Connection& connection = context.connection;
+    const std::uint32_t stream = request.pack;
+    return git.export_pack(
+        std::move(request), [&connection, stream] { return connection.open_sink(stream); }, connection.tasks());
+  });
+  router.bind(in::kGitRefs, [&git](CallContext&, api::GitRefsRequest request) { return git.refs(std::move(request)); });
+  router.bind(in::kGitWorktree,
+              [&git](CallContext&, api::GitWorktreeRequest request) { return git.worktree(std::move(request)); });
+  router.bind(in::kGitRemoveWorktree, [&git](CallContext&, api::GitRemoveWorktreeRequest request) {
+    return git.remove_worktree(std::move(request));
+  });
+  router.bind(in::kGitMerge,
+              [&git](CallContext&, api::GitMergeRequest request) { return git.merge(std::move(request)); });
+  bind_for(router, git, team, in::kGitDiff, &Git::diff);
+  bind_for(router, git, team, in::kGitLog, &Git::log);
+  bind_for(router, git, team, in::kGitCommit, &Git::commit);
+  bind_for(router, git, team, in::kGitStatus, &Git::status);
+  bind_for(router, git, team, in::kGitSync, &Git::sync);
+}
+
+}  // namespace swarm::agentd
