@@ -55,6 +55,7 @@ Result<api::SandboxCreateRequest> create_request(const CreateOptions& options, c
   api::SandboxCreateRequest request{.template_name = non_empty(options.template_name),
                                     .provider = non_empty(provider),
                                     .name = non_empty(options.name),
+                                    .swarm = non_empty(options.swarm),
                                     .pooled = !options.fresh,
                                     .wait = !options.no_wait};
   auto labels = read_pairs("--label", options.labels);
@@ -87,6 +88,8 @@ Result<api::SandboxCreateRequest> create_request(const CreateOptions& options, c
 }
 
 void add_create_options(CLI::App& command, CreateOptions& options) {
+  command.add_option("--swarm", options.swarm, "The swarm that it is for; its costs are counted there")
+      ->type_name("SWARM");
   command.add_option("--template", options.template_name, "What to make it from")->type_name("NAME");
   command.add_option("--label", options.labels, "A mark to find it by; may be repeated")
       ->type_name("KEY=VALUE")

@@ -109,6 +109,7 @@ Fields sandbox_fields(const api::SandboxInfo& sandbox, WallTime now) {
   fields.add("Template", one_line(sandbox.template_name));
   fields.add("Provider", one_line(sandbox.provider));
   if (sandbox.fallback) fields.add("Fallback", one_line(*sandbox.fallback), Style::warning);
+  if (sandbox.swarm) fields.add("Swarm", one_line(*sandbox.swarm));
   fields.add("Labels", pairs_text(sandbox.labels));
   fields.add("Created", when(sandbox.created_us) + (sandbox.from_pool ? ", from the pool" : ""));
   if (sandbox.ended_us) {

@@ -35,6 +35,7 @@ void add_sandbox_create(CLI::App& group, Selection& selection);
 /// The options that a fresh sandbox is described by; `exec --rm` has them too.
 struct CreateOptions {
   std::string name;
+  std::string swarm;
   std::string template_name;
   std::vector<std::string> labels;
   std::vector<std::string> env;

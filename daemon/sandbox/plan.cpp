@@ -87,6 +87,7 @@ Result<Record> Sandboxes::plan(const api::SandboxCreateRequest& request) {
   record.info.state = State::requested;
   record.info.template_name = template_name;
   record.info.provider = provider_name;
+  record.info.swarm = request.swarm;
   record.info.labels = request.labels;
   record.info.created_us = record.info.changed_us = with_.loop.clock().wall().us;
   record.info.user = from.user;

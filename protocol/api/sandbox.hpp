@@ -9,6 +9,7 @@ struct SandboxCreateRequest {
   std::optional<std::string> template_name;
   std::optional<std::string> provider;
   std::optional<std::string> name;
+  std::optional<std::string> swarm;
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> env;
   std::optional<std::chrono::milliseconds> lease_ms;
@@ -35,6 +36,10 @@ struct SandboxCreateRequest {
     d.field("name", &SandboxCreateRequest::name, "A name for people, unique among living sandboxes.")
         .non_empty()
         .max_length(63);
+    d.field("swarm", &SandboxCreateRequest::swarm,
+            "The swarm that it is for: its costs, budgets, places and turns are counted there.")
+        .non_empty()
+        .max_length(200);
     d.field("labels", &SandboxCreateRequest::labels, "Marks to find it by.").max_length(50);
     d.field("env", &SandboxCreateRequest::env, "Environment of every program in it.").secret().max_length(1000);
     d.field("lease_ms", &SandboxCreateRequest::lease_ms,

@@ -240,6 +240,7 @@ struct SandboxInfo {
   std::string provider;
   std::optional<std::string> provider_id;
   std::optional<std::string> fallback;
+  std::optional<std::string> swarm;
   std::map<std::string, std::string> labels;
   std::int64_t created_us = 0;
   std::int64_t changed_us = 0;
@@ -272,6 +273,7 @@ struct SandboxInfo {
     d.field("provider", &SandboxInfo::provider, "Who made it.").required();
     d.field("provider_id", &SandboxInfo::provider_id, "The provider's own name for it.");
     d.field("fallback", &SandboxInfo::fallback, "Why an earlier provider of the configured order was passed over.");
+    d.field("swarm", &SandboxInfo::swarm, "The swarm that it is for.");
     d.field("labels", &SandboxInfo::labels, "Its labels.");
     d.field("created_us", &SandboxInfo::created_us, "When it was asked for, UTC.").required();
     d.field("changed_us", &SandboxInfo::changed_us, "When it came into this state, UTC.").required();
