@@ -192,10 +192,10 @@ async::Task<Result<void>> Budgets::remove(std::string name) {
   co_return {};
 }
 
-Result<void> Budgets::admit(const std::string& swarm, const std::string& agent) const {
+Result<void> Budgets::admit(const std::string& swarm, const std::string& agent, Level from) const {
   for (const auto& [name, standing] : standing_) {
     const Budget& budget = standing.budget;
-    if (standing.reached < Level::stop) continue;
+    if (standing.reached < from) continue;
     if (!budget.swarm.empty() && budget.swarm != swarm) continue;
     if (!budget.agent.empty() && budget.agent != agent) continue;
     return fail(Code::resource_exhausted, sentence(budget, standing.reached, standing.spent) +

@@ -37,8 +37,9 @@ class Budgets {
   async::Task<Result<void>> remove(std::string name);
   async::Task<Result<std::vector<Standing>>> list();
 
-  /// Whether new work may begin: `resource_exhausted` says which budget is used up, and how far.
-  [[nodiscard]] Result<void> admit(const std::string& swarm, const std::string& agent) const;
+  /// Whether new work may begin, or (`from` pause) what was paused may go on: `resource_exhausted` says which budget is
+  /// used up, how far, and what to do.
+  [[nodiscard]] Result<void> admit(const std::string& swarm, const std::string& agent, Level from = Level::stop) const;
 
   [[nodiscard]] bool any() const { return !standing_.empty(); }
   /// How often each level was reached, by its number.

@@ -13,6 +13,7 @@ enum class Phase : std::uint8_t {
   pending,  ///< asked for; the provider may or may not have it
   running,
   resting,  ///< paused where that is free
+  over,     ///< it ended, as far as anybody knows; it is not gone for certain
 };
 
 constexpr store::Sql kLoad{"costs.open",
@@ -33,6 +34,9 @@ constexpr store::Sql kAllAgents{"costs.all_agents",
 constexpr store::Sql kJoin{"costs.join", "INSERT OR REPLACE INTO cost_agents VALUES (?, ?, ?, ?, ?)"};
 constexpr store::Sql kLeave{"costs.leave", "DELETE FROM cost_agents WHERE sandbox = ? AND swarm = ? AND agent = ?"};
 constexpr store::Sql kLeaveAll{"costs.leave_all", "DELETE FROM cost_agents WHERE sandbox = ?"};
+constexpr store::Sql kAlone{"costs.alone",
+                            "SELECT sandbox FROM cost_agents GROUP BY sandbox"
+                            " HAVING COUNT(*) = 1 AND MIN(swarm) = ? AND MIN(agent) = ? ORDER BY sandbox"};
 constexpr store::Sql kAlive{"costs.alive", "SELECT boot, ns, us FROM cost_alive"};
 constexpr store::Sql kLong{"costs.long_open",
                            "SELECT sandbox FROM cost_open WHERE phase = 1 AND (boot <> ? OR since_ns < ?) LIMIT ?"};
@@ -75,6 +79,14 @@ struct Meter::Open {
   bool gaps = false;           ///< it rested in between, so the provider's difference says nothing
 
   [[nodiscard]] std::string priced_as() const { return price_item(Kind::sandbox, provider, item); }
+};
+
+/// Where an interval ends.
+struct Meter::End {
+  Moment at;
+  std::optional<Moment> not_before;
+  bool found = false;
+  std::optional<WallTime> told;
 };
 
 /// How long an interval was.
@@ -122,9 +134,18 @@ std::shared_ptr<const PriceBook> Meter::prices() const {
   return prices_;
 }
 
-Result<Meter::Extent> Meter::extent(store::Database& db, const Open& open, Moment at, bool found) const {
-  const Int now_ns = at.mono.since_boot.count();
-  if (open.boot == boot_id_ && !found) {
+Result<Meter::Extent> Meter::extent(store::Database& db, const Open& open, const End& end) const {
+  if (end.not_before) {
+    // It goes on to `at` at most, and to `not_before` at least.
+    Result<Extent> most = extent(db, open, {.at = end.at});
+    if (!most) return most;
+    const Int unsure = std::clamp<Int>((end.at.mono - end.not_before->mono).count(), 0, most->ns);
+    most->ns -= unsure - unsure / 2;
+    most->bound_ns += unsure - unsure / 2;
+    return most;
+  }
+  const Int now_ns = end.at.mono.since_boot.count();
+  if (open.boot == boot_id_ && !end.found) {
     return Extent{.ns = std::max<Int>(0, now_ns - open.since_ns), .bound_ns = open.bound_ns};
   }
   // Up to the last moment at which somebody watched the time is known; the rest is not.
@@ -140,9 +161,9 @@ Result<Meter::Extent> Meter::extent(store::Database& db, const Open& open, Momen
   if (open.boot == boot_id_) {
     rest = std::max<Int>(0, now_ns - open.since_ns - known);
   } else {
-    rest = std::max<Int>(0, (at.wall.us - watched_us) * 1000);  // another boot: only the wall clock went on
+    rest = std::max<Int>(0, (end.at.wall.us - watched_us) * 1000);  // another boot: only the wall clock went on
   }
-  if (!found) return Extent{.ns = known + rest, .bound_ns = open.bound_ns + rest};
+  if (!end.found) return Extent{.ns = known + rest, .bound_ns = open.bound_ns + rest};
   return Extent{.ns = known + rest / 2, .bound_ns = open.bound_ns + rest - rest / 2};
 }
 
@@ -187,11 +208,12 @@ std::vector<Entry> Meter::cut(const Open& open, const Extent& extent, const std:
   return entries;
 }
 
-Result<void> Meter::close(store::Database& db, Open& open, Moment at, bool found, std::optional<WallTime> ended) const {
-  Result<Extent> measured = extent(db, open, at, found);
+/// Books what ran up to its end, and begins the next interval where that one ends.
+Result<void> Meter::close(store::Database& db, Open& open, const End& end) const {
+  Result<Extent> measured = extent(db, open, end);
   if (!measured) return fail(measured.error());
-  if (ended && open.told_us && !open.gaps) {
-    measured->ns = std::max<Int>(0, (ended->us - *open.told_us) * 1000 - open.booked_ns);
+  if (end.told && open.told_us && !open.gaps) {
+    measured->ns = std::max<Int>(0, (end.told->us - *open.told_us) * 1000 - open.booked_ns);
     measured->bound_ns = 0;
   }
   const Result<std::vector<Agent>> agents = agents_of(db, open.sandbox);
@@ -200,7 +222,7 @@ Result<void> Meter::close(store::Database& db, Open& open, Moment at, bool found
   const Result<std::size_t> booked = book(db, entries);
   if (!booked) return fail(booked.error());
   open.booked_ns += measured->ns;
-  start(open, at);
+  start(open, end.at);
   return {};
 }
 
@@ -219,6 +241,7 @@ Result<void> Meter::on_transition(store::Changes& changes, const Transition& t) 
     open.mcpu = static_cast<std::uint32_t>(std::clamp(std::llround(t.cpus * 1000), 0LL, 4'000'000'000LL));
     open.mib = static_cast<std::uint32_t>(std::min<std::uint64_t>((t.memory_bytes + 1048575) >> 20U, UINT32_MAX));
   };
+  const End end{.at = t.at, .not_before = t.not_before, .found = t.found, .told = {}};
   const auto same = [&] {
     const Open before = open;
     describe();
@@ -240,13 +263,31 @@ Result<void> Meter::on_transition(store::Changes& changes, const Transition& t) 
       return save(db, open);
     case SandboxState::paused: {
       const PriceTable* table = prices()->find(price_item(Kind::sandbox, t.provider, t.template_name), t.at.wall.us);
-      if (table != nullptr && table->bills_paused) break;
+      if (t.bills_paused || (table != nullptr && table->bills_paused)) break;
       if (!known || open.phase == Phase::resting) return {};
       if (open.phase == Phase::running) {
-        if (Result<void> closed = close(db, open, t.at, t.found, std::nullopt); !closed) return closed;
+        if (Result<void> closed = close(db, open, end); !closed) return closed;
       }
       open.phase = Phase::resting;
       open.gaps = true;
+      return save(db, open);
+    }
+    case SandboxState::lost: {
+      if (!known || open.phase != Phase::running) break;
+      const Int since_ns = open.since_ns;
+      const Int since_us = open.since_us;
+      const std::string boot = open.boot;
+      const Int before = open.booked_ns;
+      const bool exact = t.provider_ended && open.told_us && !open.gaps;
+      End lost = end;
+      lost.told = t.provider_ended;
+      if (Result<void> closed = close(db, open, lost); !closed) return closed;
+      if (boot == boot_id_ && !exact) {
+        // Should it turn up again, it has cost from there on.
+        open.since_ns = since_ns + open.booked_ns - before;
+        open.since_us = since_us + (open.booked_ns - before) / 1000;
+      }
+      open.phase = Phase::over;
       return save(db, open);
     }
     case SandboxState::gone:
@@ -261,13 +302,16 @@ Result<void> Meter::on_transition(store::Changes& changes, const Transition& t) 
           open.bound_ns = std::max<Int>(0, t.at.mono.since_boot.count() - open.since_ns);
           if (open.boot != boot_id_) open.bound_ns = std::max<Int>(0, (t.at.wall.us - open.since_us) * 1000);
         }
-        if (Result<void> closed = close(db, open, t.at, t.found, t.provider_ended); !closed) return closed;
+        End gone = end;
+        gone.told = t.provider_ended;
+        if (Result<void> closed = close(db, open, gone); !closed) return closed;
       }
       if (Result<void> left = db.run(kLeaveAll, t.sandbox); !left) return left;
       return db.run(kDrop, t.sandbox);
     }
     case SandboxState::stopping:
       if (known && open.phase == Phase::pending) return {};  // its end will tell whether it ever was
+      if (known && open.phase == Phase::over && !t.existed) return {};
       break;
     default:
       break;
@@ -293,13 +337,29 @@ Result<void> Meter::on_transition(store::Changes& changes, const Transition& t) 
     if (t.to == SandboxState::stopping || t.to == SandboxState::lost) return {};
     describe();
     start(open, t.at);
+  } else if (open.phase == Phase::over) {
+    // It turned up again, and goes on from where it was thought to have ended.
   } else {
-    if (same()) return {};
-    if (Result<void> closed = close(db, open, t.at, t.found, std::nullopt); !closed) return closed;
+    if (same()) {
+      // It was told before the provider was asked, and has begun between that and now.
+      if (!t.not_before || open.boot != boot_id_ || open.since_ns < t.not_before->mono.since_boot.count()) return {};
+      open.bound_ns = std::max<Int>(0, t.at.mono.since_boot.count() - open.since_ns);
+      return save(db, open);
+    }
+    if (Result<void> closed = close(db, open, end); !closed) return closed;
     describe();
   }
   open.phase = Phase::running;
   return save(db, open);
+}
+
+Result<std::vector<std::string>> sandboxes_alone(store::Database& db, const std::string& swarm,
+                                                 const std::string& agent) {
+  const auto rows = db.all<std::string>(kAlone, swarm, agent);
+  if (!rows) return fail(rows.error());
+  std::vector<std::string> all;
+  for (const auto& [sandbox] : *rows) all.push_back(sandbox);
+  return all;
 }
 
 Result<void> Meter::agent_joined(store::Changes& changes, const std::string& sandbox, const Agent& agent, Moment at) {
@@ -310,7 +370,7 @@ Result<void> Meter::agent_joined(store::Changes& changes, const std::string& san
   Result<std::optional<Open>> open = load(db, sandbox);
   if (!open) return fail(open.error());
   if (*open && (*open)->phase == Phase::running) {
-    if (Result<void> closed = close(db, **open, at, false, std::nullopt); !closed) return closed;
+    if (Result<void> closed = close(db, **open, {.at = at}); !closed) return closed;
     if (Result<void> saved = save(db, **open); !saved) return saved;
   }
   return db.run(kJoin, sandbox, agent.swarm, agent.agent, agent.role, agent.task);
@@ -326,7 +386,7 @@ Result<void> Meter::agent_left(store::Changes& changes, const std::string& sandb
   Result<std::optional<Open>> open = load(db, sandbox);
   if (!open) return fail(open.error());
   if (*open && (*open)->phase == Phase::running) {
-    if (Result<void> closed = close(db, **open, at, false, std::nullopt); !closed) return closed;
+    if (Result<void> closed = close(db, **open, {.at = at}); !closed) return closed;
     if (Result<void> saved = save(db, **open); !saved) return saved;
   }
   return db.run(kLeave, sandbox, swarm, agent);
@@ -366,7 +426,7 @@ Result<std::size_t> Meter::settle(store::Changes& changes, Moment at, std::size_
     Result<std::optional<Open>> open = load(db, sandbox);
     if (!open) return fail(open.error());
     if (!*open) continue;
-    if (Result<void> closed = close(db, **open, at, false, std::nullopt); !closed) return fail(closed.error());
+    if (Result<void> closed = close(db, **open, {.at = at}); !closed) return fail(closed.error());
     if (Result<void> saved = save(db, **open); !saved) return fail(saved.error());
   }
   return due->size();
@@ -403,7 +463,7 @@ Result<std::vector<Entry>> Meter::accrued(store::Database& db, Moment now) const
   if (!running) return fail(running.error());
   std::vector<Entry> entries;
   for (const Running& each : *running) {
-    const Result<Extent> measured = extent(db, each.open, now, false);
+    const Result<Extent> measured = extent(db, each.open, {.at = now});
     if (!measured) return fail(measured.error());
     std::ranges::move(cut(each.open, *measured, each.agents), std::back_inserter(entries));
   }

@@ -7,8 +7,8 @@
 // not disturb; both clocks and the boot's id are kept with it. Where the end was not seen (the machine was restarted, a
 // sandbox died while nobody watched) it lies between the last moment at which the daemon is known to have watched and
 // the moment at which the end was found: half of that is booked, the other half is the bound of the error, and the
-// entry is marked with it. Where the provider tells both ends, its own difference counts: exact, whatever its clock
-// says.
+// entry is marked with it. The same holds where the provider was asked for the end: it lies between the question and
+// the answer. Where the provider tells both ends, its own difference counts: exact, whatever its clock says.
 
 #include <memory>
 #include <mutex>
@@ -37,8 +37,10 @@ struct Transition {
   std::uint64_t memory_bytes = 0;
   std::optional<WallTime> provider_started;  ///< when the provider says that billing began
   std::optional<WallTime> provider_ended;    ///< when it says that it ended
-  bool found = false;   ///< seen afterwards: it may have happened at any time since somebody watched
-  bool existed = true;  ///< at its end: whether the provider ever had it
+  std::optional<Moment> not_before;          ///< it happened between then and `at`
+  bool found = false;         ///< seen afterwards: it may have happened at any time since somebody watched
+  bool bills_paused = false;  ///< the provider charges while it is paused
+  bool existed = true;        ///< towards its end: whether the provider has it, or ever had it
 };
 
 /// An agent that lives in a sandbox and bears its part of the cost.
@@ -65,6 +67,10 @@ struct Usage {
 
 /// The name that prices are looked up by: "e2b/node", "model/claude-sonnet-4", "mcp/github".
 [[nodiscard]] std::string price_item(Kind kind, const std::string& provider, const std::string& item);
+
+/// Sandboxes in which that agent lives, and no other: what it alone may be stopped for.
+Result<std::vector<std::string>> sandboxes_alone(store::Database& db, const std::string& swarm,
+                                                 const std::string& agent);
 
 /// Its functions belong to a transaction of the caller and run on the writer's thread; `set_prices` on any.
 class Meter {
@@ -108,9 +114,10 @@ class Meter {
   static Result<std::vector<Running>> load_running(store::Database& db);
   static Result<std::optional<Open>> load(store::Database& db, const std::string& sandbox);
   static Result<void> save(store::Database& db, const Open& open);
-  [[nodiscard]] Result<Extent> extent(store::Database& db, const Open& open, Moment at, bool found) const;
+  struct End;
+  [[nodiscard]] Result<Extent> extent(store::Database& db, const Open& open, const End& end) const;
   [[nodiscard]] std::vector<Entry> cut(const Open& open, const Extent& extent, const std::vector<Agent>& agents) const;
-  Result<void> close(store::Database& db, Open& open, Moment at, bool found, std::optional<WallTime> ended) const;
+  Result<void> close(store::Database& db, Open& open, const End& end) const;
   void start(Open& open, Moment at) const;
 
   const std::string boot_id_;
