@@ -44,7 +44,7 @@ async::Task<Result<void>> Accounts::stop() {
 }
 
 void Accounts::reload(const config::Config& config) {
-  limiters_.set_rules(rpc::limit_rules(config));
+  limiters_.set_rules(rpc::limit_rules(config, plans_));
   costs_.set_tick(config.costs.tick);
   vault_.redeclare(config.secrets);
   Result<std::vector<costs::PriceTable>> tables = costs::price_tables(config.prices);
@@ -53,6 +53,11 @@ void Accounts::reload(const config::Config& config) {
     return;
   }
   tasks_.spawn(take_prices(std::move(*tables)));
+}
+
+void Accounts::set_plans(std::vector<limits::Rule> plans, const config::Config& config) {
+  plans_ = std::move(plans);
+  limiters_.set_rules(rpc::limit_rules(config, plans_));
 }
 
 async::Task<> Accounts::take_prices(std::vector<costs::PriceTable> tables) {

@@ -29,6 +29,8 @@ class Accounts {
   async::Task<Result<void>> stop();
   /// Takes a changed configuration over.
   void reload(const config::Config& config);
+  /// What the providers' plans allow.
+  void set_plans(std::vector<limits::Rule> plans, const config::Config& config);
 
   void add_methods(wire::Router& router);
 
@@ -41,6 +43,7 @@ class Accounts {
   async::Task<> take_prices(std::vector<costs::PriceTable> tables);
 
   store::Store& store_;
+  std::vector<limits::Rule> plans_;
   limits::Limiters limiters_;
   costs::Costs costs_;
   secrets::Vault vault_;

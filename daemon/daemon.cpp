@@ -33,7 +33,10 @@ wire::Limits wire_limits(const config::Limits& from) {
 Daemon::Daemon(async::Loop& loop, Random& random, Setup setup)
     : loop_(loop), random_(random), setup_(std::move(setup)), stopping_(loop), background_(loop), tasks_(loop) {}
 
-Daemon::~Daemon() { tasks_.cancel_all(); }
+Daemon::~Daemon() {
+  tasks_.cancel_all();
+  if (enforcer_) enforcer_->attach(nullptr);
+}
 
 Result<void> Daemon::open() {
   const config::Config& config = setup_.loaded.config;
@@ -62,6 +65,7 @@ Result<void> Daemon::open() {
 
   Result<std::string> boot_id = costs::read_boot_id();
   if (!boot_id) return fail(boot_id.error());
+  enforcer_ = std::make_unique<steward::Enforcer>(loop_, *store_);
   const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
   accounts_ = std::make_unique<Accounts>(
       Accounts::Setup{.loop = loop_,
@@ -71,15 +75,20 @@ Result<void> Daemon::open() {
                                         .credentials = credentials == nullptr ? "" : credentials},
                       .from_environment = std::move(setup_.from_environment),
                       .boot_id = std::move(*boot_id),
-                      .enforce = {}},
+                      .enforce = [this](const costs::Action& action) { enforcer_->act(action); }},
       config);
+  steward_ = std::make_unique<steward::AccountSteward>(accounts_->costs(), accounts_->limiters(), config.costs.label);
 
   Result<std::vector<std::unique_ptr<providers::Provider>>> made =
       setup_.parts.make_providers ? setup_.parts.make_providers(loop_, setup_.loaded.config, setup_.places)
                                   : providers::make_providers(loop_, setup_.loaded.config, setup_.places);
   if (!made) return fail(made.error());
   providers_ = std::move(*made);
-  for (const auto& provider : providers_) provider_list_.push_back(provider.get());
+  for (const auto& provider : providers_) {
+    limited_.push_back(std::make_unique<steward::LimitedProvider>(*provider, accounts_->limiters(), loop_.clock()));
+    provider_list_.push_back(limited_.back().get());
+  }
+  accounts_->set_plans(steward::plan_rules(provider_list_), config);
 
   budget_ = std::make_unique<wire::SessionBudget>(loop_, config.limits.session_buffers.bytes);
   tunnels_ = std::make_unique<sandbox::TunnelSetup>(sandbox::TunnelSetup{
@@ -101,7 +110,8 @@ Result<void> Daemon::open() {
                                                                           .tunnels = *tunnels_,
                                                                           .providers = provider_list_,
                                                                           .tunnel_router = *tunnel_router_,
-                                                                          .observer = setup_.parts.observer});
+                                                                          .observer = setup_.parts.observer,
+                                                                          .steward = steward_.get()});
   teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places);
   forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
   services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,
@@ -147,6 +157,7 @@ async::Task<Result<void>> Daemon::run() {
   if (!recovered) co_return fail(recovered.error());
   const Result<void> teams = co_await teams_->start();
   if (!teams) co_return fail(teams.error());
+  enforcer_->attach(sandboxes_.get());
   co_await record(
       std::string(api::kDaemonStarted.name),
       api::encode(api::DaemonStarted{.version = std::string(kVersion), .pid = static_cast<std::uint32_t>(getpid())}));
@@ -166,6 +177,7 @@ async::Task<Result<void>> Daemon::run() {
   const Result<void> remembered = co_await accounts_->stop();
   if (!remembered) logger().warn("rate limits start anew", {{"error", remembered.error()}});
   teams_.reset();
+  enforcer_->attach(nullptr);
   sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
   co_return {};
 }
@@ -203,6 +215,7 @@ Result<api::DaemonReloadReply> Daemon::reload() {
   setup_.logging.set_levels(running.log);
   accounts_->reload(running);
   sandboxes_->reload_pools();
+  steward_->set_label(running.costs.label);
   logger().info("configuration read again", {{"changed", reply.changed.size() + reply.for_new.size()},
                                              {"needs_restart", reply.needs_restart.size()}});
   return reply;

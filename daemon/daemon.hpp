@@ -12,6 +12,9 @@
 #include "daemon/service/socket.hpp"
 #include "daemon/service/systemd.hpp"
 #include "daemon/teams.hpp"
+#include "daemon/steward/enforcer.hpp"
+#include "daemon/steward/limited_provider.hpp"
+#include "daemon/steward/steward.hpp"
 
 namespace swarm {
 
@@ -66,8 +69,11 @@ class Daemon final : private rpc::Control {
   Setup setup_;
   std::optional<service::ServerSocket> socket_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<steward::Enforcer> enforcer_;
   std::unique_ptr<Accounts> accounts_;
+  std::unique_ptr<steward::AccountSteward> steward_;
   std::vector<std::unique_ptr<providers::Provider>> providers_;
+  std::vector<std::unique_ptr<steward::LimitedProvider>> limited_;
   std::vector<providers::Provider*> provider_list_;
   std::unique_ptr<wire::SessionBudget> budget_;
   std::unique_ptr<sandbox::TunnelSetup> tunnels_;

@@ -73,6 +73,7 @@ struct Capabilities {
   std::optional<int> max_sandboxes;        ///< plan limit on concurrency
   std::optional<double> creates_a_second;  ///< plan limit on creation
   std::optional<Duration> max_lifetime;    ///< session cap of the plan
+  Duration notices_end_within{0};          ///< how late `gone` may be; 0 where the kernel tells at once
 };
 
 class Provider {
@@ -111,6 +112,9 @@ class Provider {
 
   /// Completes when the sandbox has ended by itself; how it is known is the provider's business (a pidfd, its API).
   virtual async::Task<> gone(std::string ref) = 0;
+
+  /// When the sandbox ended and stopped costing, by the provider's own clock; nothing where it does not tell.
+  virtual async::Task<std::optional<WallTime>> ended_at(std::string /*ref*/) { co_return std::nullopt; }
 
   /// What the person at the keyboard should know: missing programs, forbidden namespaces, a bad key. Empty when well.
   virtual async::Task<std::vector<std::string>> problems() = 0;

@@ -86,7 +86,7 @@ store::NewEvent limit_event(const limits::Notice& notice) {
       .type = std::string(api::kLimitsChanged.name), .swarm = notice.swarm, .data = wire::encode(api::encode(told))};
 }
 
-std::vector<limits::Rule> limit_rules(const config::Config& config) {
+std::vector<limits::Rule> limit_rules(const config::Config& config, const std::vector<limits::Rule>& plans) {
   using limits::Rule;
   using namespace std::chrono_literals;
   std::vector<Rule> rules;
@@ -100,6 +100,7 @@ std::vector<limits::Rule> limit_rules(const config::Config& config) {
   std::ranges::sort(rules, [](const Rule& a, const Rule& b) {
     return std::tuple(b.pattern.size(), a.pattern) < std::tuple(a.pattern.size(), b.pattern);
   });
+  rules.insert(rules.end(), plans.begin(), plans.end());
   const Rate local = config.local.create_rate;
   rules.push_back(
       {.pattern = "provider/local/create",

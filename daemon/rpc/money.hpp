@@ -17,7 +17,8 @@ void add_secret_methods(wire::Router& router, secrets::Vault& vault);
 /// What a limiter told, as an event for the log.
 [[nodiscard]] store::NewEvent limit_event(const limits::Notice& notice);
 
-/// `[rate.NAME]`, the providers' own settings and what is built in, the first that fits holding.
-[[nodiscard]] std::vector<limits::Rule> limit_rules(const config::Config& config);
+/// `[rate.NAME]`, what the providers' plans say, their own settings and what is built in, the first that fits holding.
+[[nodiscard]] std::vector<limits::Rule> limit_rules(const config::Config& config,
+                                                    const std::vector<limits::Rule>& plans = {});
 
 }  // namespace swarm::rpc

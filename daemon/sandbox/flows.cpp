@@ -20,6 +20,9 @@ constexpr Duration kFirstAnswer = 60s;
 // agentd ends the sandbox by itself when it has not heard of us for the lease and this much more: time to restart us.
 constexpr Duration kOrphanGrace = 60s;
 
+// A watch that completes within this may have begun too late.
+constexpr Duration kAtOnce = 10ms;
+
 /// What the provider told of a sandbox that it made, or listed.
 void apply(Record& record, const providers::Created& created) {
   record.hidden.ref = created.ref;
@@ -28,6 +31,7 @@ void apply(Record& record, const providers::Created& created) {
   record.info.isolation = created.isolation;
   record.info.limits = created.limits;
   record.info.pause = created.pause;
+  if (created.started) record.hidden.started_us = created.started->us;
 }
 
 const log::Logger& logger() {
@@ -43,7 +47,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
 }
 
 async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason,
-                                              std::function<void(Record&)> change, Also also) {
+                                              std::function<void(Record&)> change, Also also, When when) {
   const auto turn = co_await sandbox->turn.take();
   const State from = sandbox->state();
   const Outcome step = outcome(from, event);
@@ -65,16 +69,24 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
     next.hidden.env.clear();
   }
 
-  // Money depends on the intent to create; everything else can be found out again from the provider.
-  const auto durability = step.to == State::creating ? store::Durability::power : store::Durability::process;
+  // Money depends on the intent to create, and is booked when an interval ends; everything else can be found out again
+  // from the provider.
+  const bool books = step.to == State::lost || (is_final(step.to) && from != State::requested);
+  const auto durability = step.to == State::creating || books ? store::Durability::power : store::Durability::process;
   const api::SandboxStateChanged told{.from = from, .to = step.to, .reason = next.info.reason};
   if (with_.observer) with_.observer(from, event, StepMoment::intended);
+  const Step taken = step_of(*sandbox, next, event, when);
   const Result<void> written = co_await with_.store.write(
-      "sandbox.advance", durability, [next, told, also](store::Changes& changes) -> Result<void> {
+      "sandbox.advance", durability,
+      [next, told, also, taken, steward = with_.steward](store::Changes& changes) -> Result<void> {
         if (also) {
           if (Result<void> done = also(changes); !done) return done;
         }
         if (Result<void> done = update(changes.db(), next); !done) return done;
+        // A pause is told when the provider has done it.
+        if (steward != nullptr && taken.record.info.state != State::paused) {
+          if (Result<void> done = steward->stepped(changes, taken); !done) return done;
+        }
         const auto seq = changes.append({.type = std::string(api::kSandboxState.name),
                                          .sandbox = next.info.id,
                                          .data = wire::encode(api::encode(told))});
@@ -112,9 +124,11 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   providers::Provider* by = provider(sandbox->record.info.provider);
   Result<State> state = State::requested;
   if (!sandbox->place.held()) {
-    Result<Reservation> place = co_await capacity_.acquire(
-        {.provider = sandbox->record.info.provider, .template_name = sandbox->record.info.template_name},
-        sandbox->patience);
+    Result<Reservation> place = co_await capacity_.acquire({.provider = sandbox->record.info.provider,
+                                                            .template_name = sandbox->record.info.template_name,
+                                                            .swarm = sandbox->record.info.swarm.value_or("")},
+                                                           sandbox->patience);
+    if (is_final(sandbox->state())) co_return;  // ended while it stood in line
     if (!place) {
       sandbox->failure = place.error();
       state = co_await advance(sandbox, Event::refused, place.error().message);
@@ -122,26 +136,24 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
     }
     sandbox->place = std::move(*place);
   }
+  // How long it may take to get there, standing in line included.
+  const MonoTime deadline =
+      with_.loop.clock().now() + std::max<Duration>(sandbox->patience, with_.config.sandbox.create_timeout);
+  const Result<Leave> leave = co_await leave_to_create(sandbox, deadline);
+  if (is_final(sandbox->state())) co_return;
+  if (!leave) {
+    sandbox->failure = leave.error();
+    state = co_await advance(sandbox, Event::refused, leave.error().message);
+    co_return;
+  }
   state = co_await advance(sandbox, Event::begin, "");
   if (!state || *state != State::creating) {
     if (!state) logger().error("sandbox cannot be begun", {{"sandbox", sandbox->id()}, {"error", state.error()}});
     co_return;
   }
 
-  const Record& record = sandbox->record;
-  providers::CreateSpec spec{
-      .id = sandbox->id(),
-      .owner = with_.store.identity().store_id,
-      .template_name = record.info.template_name,
-      .env = record.hidden.env,
-      .labels = record.info.labels,
-      .limits = record.hidden.limits,
-      .network = record.hidden.network,
-      .lifetime = record.hidden.lease_ms + std::chrono::duration_cast<std::chrono::milliseconds>(kOrphanGrace),
-      .secret = record.hidden.secret.data,
-  };
   sandbox->creating = true;
-  const providers::CreateOutcome made = co_await by->create(std::move(spec));
+  const providers::CreateOutcome made = co_await ask_provider(sandbox, *leave, deadline);
   sandbox->creating = false;
   switch (made.kind) {
     case providers::CreateOutcome::Kind::refused:
@@ -164,11 +176,27 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   }
   if (*state == State::stopping) {
     // It was ended while the provider was at work: now there is a handle to end it by.
-    sandbox->record.hidden.ref = made.created.ref;
+    apply(sandbox->record, made.created);
     co_await bring_down(sandbox);
     co_return;
   }
+  sandbox->seen = instant();
   co_await answer(sandbox);
+}
+
+providers::CreateSpec Sandboxes::spec_of(const Sandbox& sandbox) const {
+  const Record& record = sandbox.record;
+  return {
+      .id = sandbox.id(),
+      .owner = with_.store.identity().store_id,
+      .template_name = record.info.template_name,
+      .env = record.hidden.env,
+      .labels = record.info.labels,
+      .limits = record.hidden.limits,
+      .network = record.hidden.network,
+      .lifetime = record.hidden.lease_ms + std::chrono::duration_cast<std::chrono::milliseconds>(kOrphanGrace),
+      .secret = record.hidden.secret.data,
+  };
 }
 
 async::Task<> Sandboxes::answer(std::shared_ptr<Sandbox> sandbox) {
@@ -206,7 +234,9 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
   sandbox->lease_timer.cancel();
   sandbox->link.reset();
   providers::Provider* by = provider(sandbox->record.info.provider);
+  When when;
   if (!sandbox->record.hidden.ref.empty() && by != nullptr) {
+    if (!sandbox->ending) sandbox->ending = instant();
     const Result<void> killed = co_await by->kill(sandbox->record.hidden.ref);
     if (!killed) {
       // Stays `stopping` and keeps its capacity; reconciliation tries again.
@@ -219,7 +249,15 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
     sandbox->bringing_down = false;
     co_return;
   }
-  const Result<State> gone = co_await advance(sandbox, Event::ended, sandbox->record.info.reason.value_or(""));
+  if (sandbox->ending) {
+    // It ended after it was last seen, and not before it was first asked to.
+    when.not_before = sandbox->asked_to_end_before ? sandbox->seen : sandbox->ending;
+    if (sandbox->seen && when.not_before->mono < sandbox->seen->mono) when.not_before = sandbox->seen;
+    when.found = !when.not_before;
+    when.ended = co_await by->ended_at(sandbox->record.hidden.ref);
+  }
+  const Result<State> gone =
+      co_await advance(sandbox, Event::ended, sandbox->record.info.reason.value_or(""), [](Record&) {}, {}, when);
   if (!gone)
     logger().error("the end of a sandbox could not be recorded", {{"sandbox", sandbox->id()}, {"error", gone.error()}});
   sandbox->bringing_down = false;
@@ -227,9 +265,21 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
 
 async::Task<> Sandboxes::watch_end(std::shared_ptr<Sandbox> sandbox) {
   providers::Provider* by = provider(sandbox->record.info.provider);
+  const Instant begun = instant();
   co_await by->gone(sandbox->record.hidden.ref);
   if (sandbox->bringing_down || is_final(sandbox->state())) co_return;
-  const Result<State> state = co_await advance(sandbox, Event::ended, "it ended by itself");
+  const Instant now = instant();
+  When when{.found = !sandbox->seen};
+  const Duration late = by->capabilities().notices_end_within;
+  if (sandbox->seen && now.mono - begun.mono < kAtOnce) {
+    when.not_before = sandbox->seen;  // perhaps before it was watched
+  } else if (late > Duration{0}) {
+    when.not_before =
+        Instant{.wall = {now.wall.us - std::chrono::duration_cast<std::chrono::microseconds>(late).count()},
+                .mono = now.mono - late};
+  }
+  when.ended = co_await by->ended_at(sandbox->record.hidden.ref);
+  const Result<State> state = co_await advance(sandbox, Event::ended, "it ended by itself", [](Record&) {}, {}, when);
   // What it left (directories, cgroups) is removed by the same call that ends a living one.
   if (state && !is_final(*state)) co_await bring_down(sandbox);
 }
@@ -256,15 +306,17 @@ async::Task<> Sandboxes::keep_alive(std::shared_ptr<Sandbox> sandbox) {
 
 async::Task<Result<void>> Sandboxes::look_up(std::shared_ptr<Sandbox> sandbox) {
   providers::Provider* by = provider(sandbox->record.info.provider);
+  const Instant asked = instant();
   const auto listed = co_await by->list();
   if (!listed) co_return fail(listed.error(), "look up");
   for (const providers::Listed& entry : *listed) {
     if (entry.id != sandbox->id() || entry.owner != with_.store.identity().store_id) continue;
+    sandbox->seen = asked;
     const Result<State> state =
         co_await advance(sandbox, Event::found, "", [&entry](Record& next) { apply(next, entry.created); });
     if (!state) co_return fail(state.error());
     if (*state == State::stopping) {
-      sandbox->record.hidden.ref = entry.ref;
+      apply(sandbox->record, entry.created);
       co_await bring_down(sandbox);
     } else if (*state == State::starting) {
       co_await answer(sandbox);
@@ -315,7 +367,9 @@ void Sandboxes::arm_lease(const std::shared_ptr<Sandbox>& sandbox) {
     // While it is being made nobody can use it; making has deadlines of its own.
     const bool coming = live->state() == State::requested || live->state() == State::creating ||
                         live->state() == State::unknown || live->state() == State::starting;
-    if ((live->uses > 0 || pooled || coming) && !over) {
+    // A pause may be long: whoever paused it wants it back, and its lifetime still holds.
+    const bool paused = live->state() == State::paused;
+    if ((live->uses > 0 || pooled || coming || paused) && !over) {
       arm_lease(live);  // in use: a use is a lease that renews itself
       return;
     }

@@ -108,6 +108,7 @@ async::Task<Result<std::optional<std::string>>> Sandboxes::claim_pooled(api::San
         [&](Record& next) {
           next.info.from_pool = true;
           next.info.name = request.name;
+          next.info.swarm = request.swarm;
           next.info.labels = request.labels;
           next.hidden.env = planned.hidden.env;
           next.hidden.lease_ms = planned.hidden.lease_ms;
@@ -154,6 +155,9 @@ async::Task<Result<std::string>> Sandboxes::make_pooled(std::string pool, std::s
   if (capacity_.waiting(provider_name) > 0) {
     co_return fail(Code::resource_exhausted, "every place is waited for");
   }
+  if (with_.steward != nullptr) {
+    if (Result<void> may = with_.steward->admit(""); !may) co_return fail(may.error());
+  }
   Result<Record> planned = plan({.template_name = std::move(template_name), .provider = provider_name});
   if (!planned) co_return fail(planned.error());
   Result<Reservation> place =
@@ -170,6 +174,7 @@ async::Task<Result<std::string>> Sandboxes::make_pooled(std::string pool, std::s
 
   const auto sandbox = adopt(std::move(*planned));
   sandbox->place = std::move(*place);
+  sandbox->refill = true;
   tasks_.spawn(bring_up(sandbox));
   while (sandbox->state() != State::ready && !is_final(sandbox->state()) && sandbox->state() != State::lost) {
     co_await sandbox->changed.wait();

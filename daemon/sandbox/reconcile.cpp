@@ -24,8 +24,11 @@ async::Task<Result<void>> Sandboxes::recover() {
   if (!records) co_return fail(records.error(), "take up sandboxes");
   for (Record& record : *records) {
     record.info.tunnel = api::TunnelState::down;
-    static_cast<void>(adopt(std::move(record)));
+    const bool stopping = record.info.state == State::stopping;
+    adopt(std::move(record))->asked_to_end_before = stopping;
   }
+  const Result<void> counted = co_await account_all();
+  if (!counted) co_return fail(counted.error(), "take up sandboxes");
   co_await reconcile();
   tasks_.spawn(reconcile_always());
   Result<void> opened = open_pools();
@@ -49,6 +52,7 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
   for (const auto& [id, sandbox] : living_) {
     if (sandbox->record.info.provider == by.name()) ours.push_back(sandbox);
   }
+  const Instant asked = instant();
   const auto listed = co_await by.list();
   if (!listed) {
     logger().warn("provider cannot be asked", {{"provider", by.name()}, {"error", listed.error()}});
@@ -62,6 +66,7 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
   for (const auto& sandbox : ours) {
     const auto entry = by_id.find(sandbox->id());
     const bool exists = entry != by_id.end();
+    if (exists) sandbox->seen = asked;
     switch (sandbox->state()) {
       case State::requested:
         // Nothing was asked of a provider; go on where the last run stopped.
@@ -77,14 +82,21 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
       case State::claimed:
       case State::paused:
         if (!exists) {
-          const Result<State> state = co_await advance(sandbox, Event::vanished, "the provider no longer lists it");
+          const Result<State> state =
+              co_await advance(sandbox, Event::vanished, "the provider no longer lists it", [](Record&) {}, {},
+                               {.not_before = sandbox->seen, .found = !sandbox->seen});
           if (state) tasks_.spawn(bring_down(sandbox));
         } else if (sandbox->link == nullptr) {
           tasks_.spawn(take_up(sandbox));
+          if (sandbox->state() == State::paused) tasks_.spawn(pause_again(sandbox, entry->second->paused));
         }
         break;
       case State::stopping:
       case State::lost:
+        if (exists && sandbox->state() == State::lost) {
+          const Result<State> again = co_await advance(sandbox, Event::found, "the provider lists it again");
+          if (!again) logger().warn("it could not be recorded", {{"sandbox", sandbox->id()}, {"error", again.error()}});
+        }
         if (exists && sandbox->record.hidden.ref.empty()) sandbox->record.hidden.ref = entry->second->ref;
         tasks_.spawn(bring_down(sandbox));
         break;

@@ -20,6 +20,8 @@ struct Hidden {
   std::chrono::milliseconds lease_ms{0};         ///< how long it lives after its last use
   std::chrono::milliseconds max_lifetime_ms{0};  ///< 0: as long as it is used
   std::string pool;                              ///< the pool that made it; empty for one made for its caller
+  std::optional<std::int64_t> started_us;        ///< when the provider says that billing began
+  std::string held_by;                           ///< the budget that paused it; empty: none did
   Bytes secret;                                  ///< the tunnel's; the store's file is 0600
 
   template <class D>
@@ -32,6 +34,8 @@ struct Hidden {
     d.field("lease_ms", &Hidden::lease_ms, "Time to live after the last use.");
     d.field("max_lifetime_ms", &Hidden::max_lifetime_ms, "Time to live at all; 0 without end.");
     d.field("pool", &Hidden::pool, "The pool that made it.");
+    d.field("started_us", &Hidden::started_us, "When the provider says that billing began.");
+    d.field("held_by", &Hidden::held_by, "The budget that paused it.");
     d.field("secret", &Hidden::secret, "The tunnel's secret.").secret();
   }
 };

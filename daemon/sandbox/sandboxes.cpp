@@ -38,7 +38,9 @@ Capacity::Limits capacity_limits(const Surroundings& with) {
 }
 
 Claimant claimant_of(const Record& record) {
-  return {.provider = record.info.provider, .template_name = record.info.template_name};
+  return {.provider = record.info.provider,
+          .template_name = record.info.template_name,
+          .swarm = record.info.swarm.value_or("")};
 }
 
 }  // namespace
@@ -80,7 +82,9 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateReques
 
   Result<Record> planned = plan(request);
   if (!planned) co_return fail(planned.error());
-
+  if (with_.steward != nullptr) {
+    if (Result<void> may = with_.steward->admit(request.swarm.value_or("")); !may) co_return fail(may.error());
+  }
   Result<std::optional<std::string>> warm = co_await claim_pooled(request, key, *planned);
   if (!warm) co_return fail(warm.error());
   if (*warm) {
@@ -281,15 +285,8 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::pause(std::string what) {
     co_return fail(Code::failed_precondition, fmt::format("sandbox {} is {}; only one that runs can be paused",
                                                           sandbox->id(), state_name(sandbox->state())));
   }
-  const Result<State> state = co_await advance(sandbox, Event::pause, "");
-  if (!state) co_return fail(state.error());
-  const Result<void> paused = co_await provider(sandbox->record.info.provider)->pause(sandbox->record.hidden.ref);
-  if (!paused) {
-    const Result<State> back =
-        co_await advance(sandbox, Event::resume, "it could not be paused: " + paused.error().message);
-    if (!back) co_return fail(back.error());
-    co_return fail(paused.error());
-  }
+  const Result<void> paused = co_await pause_it(sandbox, "", "");
+  if (!paused) co_return fail(paused.error());
   co_return sandbox->record.info;
 }
 
@@ -301,11 +298,8 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::resume(std::string what) {
     co_return fail(Code::failed_precondition,
                    fmt::format("sandbox {} is {}, not paused", sandbox->id(), state_name(sandbox->state())));
   }
-  const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
+  const Result<void> resumed = co_await resume_it(sandbox);
   if (!resumed) co_return fail(resumed.error());
-  const Result<State> state = co_await advance(sandbox, Event::resume, "");
-  if (!state) co_return fail(state.error());
-  arm_lease(sandbox);
   co_return sandbox->record.info;
 }
 

@@ -2,7 +2,8 @@
 // Every sandbox of this daemon, and what can be done with them. Each step of a life is written to the store before it
 // is acted on (state.hpp has the table); what runs outside is compared with what is written at start and every minute.
 //
-// It knows the store and the providers. It does not know clients, swarms or prices; they hear of changes by events.
+// It knows the store and the providers. It does not know clients, swarms or prices: they hear of changes by events, and
+// who counts money by the steward that it was handed.
 
 #include <map>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "daemon/sandbox/record.hpp"
 #include "daemon/sandbox/state.hpp"
 #include "protocol/api/pool.hpp"
+#include "daemon/sandbox/steward.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/async/event.hpp"
 #include "protocol/async/timer.hpp"
@@ -50,6 +52,7 @@ struct Surroundings {
   std::vector<providers::Provider*> providers;  ///< in the configured order
   wire::Router& tunnel_router;                  ///< answers calls from inside
   StepObserver observer{};                      ///< may be empty
+  Steward* steward = nullptr;                   ///< null: nothing is counted or limited
 };
 
 class Sandboxes final : private PoolHost {
@@ -76,6 +79,14 @@ class Sandboxes final : private PoolHost {
   async::Task<Result<api::SandboxInfo>> pause(std::string what);
   async::Task<Result<api::SandboxInfo>> resume(std::string what);
   async::Task<Result<api::SandboxMetrics>> metrics(std::string what);
+
+  /// Pauses one because a budget says so, as soon as it can be paused; one that waits in a pool is ended instead.
+  /// `unimplemented` when its provider cannot pause. Success, too, when it has ended meanwhile.
+  async::Task<Result<void>> hold(std::string id, std::string budget, std::string reason);
+  /// Lets one go on that was held.
+  async::Task<Result<void>> let_go(std::string id);
+  /// What is known of every living sandbox, by id. Valid until the loop goes on.
+  [[nodiscard]] std::vector<const Record*> living() const;
 
   /// A way into a sandbox that can be spoken to. While the `Use` lives the sandbox counts as used, and its lease does
   /// not run out.
@@ -116,7 +127,19 @@ class Sandboxes final : private PoolHost {
   /// What belongs to the same transaction as a step.
   using Also = std::function<Result<void>(store::Changes&)>;
   async::Task<Result<State>> advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason,
-                                     std::function<void(Record&)> change, Also also = {});
+                                     std::function<void(Record&)> change, Also also = {}, When when = {});
+  /// Tells the steward of a step that the record does not show: a pause that has come about, a resume that is begun.
+  async::Task<Result<void>> account(std::shared_ptr<Sandbox> sandbox, State as, When when);
+  /// Tells the steward of all that an earlier run left.
+  async::Task<Result<void>> account_all();
+  [[nodiscard]] Step step_of(const Sandbox& sandbox, Record next, Event event, When when) const;
+  [[nodiscard]] Instant instant() const { return {with_.loop.clock().wall(), with_.loop.clock().now()}; }
+  async::Task<Result<Leave>> leave_to_create(std::shared_ptr<Sandbox> sandbox, MonoTime deadline);
+  async::Task<providers::CreateOutcome> ask_provider(std::shared_ptr<Sandbox> sandbox, Leave leave, MonoTime deadline);
+  [[nodiscard]] providers::CreateSpec spec_of(const Sandbox& sandbox) const;
+  async::Task<Result<void>> pause_it(std::shared_ptr<Sandbox> sandbox, std::string reason, std::string held_by);
+  async::Task<Result<void>> resume_it(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> pause_again(std::shared_ptr<Sandbox> sandbox, bool is_paused);
   async::Task<Result<std::optional<std::string>>> claim_pooled(api::SandboxCreateRequest request,
                                                                std::optional<CallKey> key, Record planned);
   async::Task<Result<api::SandboxInfo>> wait_usable(std::string id, bool wait);
@@ -169,13 +192,15 @@ class Sandboxes final : private PoolHost {
 /// One living sandbox. Shared by the service and by the flows that are under way for it.
 class Sandbox {
  public:
-  Sandbox(async::Loop& loop, Record record) : record(std::move(record)), turn(loop), changed(loop), lease_timer(loop) {}
+  Sandbox(async::Loop& loop, Record record)
+      : record(std::move(record)), turn(loop), switching(loop), changed(loop), lease_timer(loop) {}
 
   [[nodiscard]] const std::string& id() const { return record.info.id; }
   [[nodiscard]] State state() const { return record.info.state; }
 
   Record record;             ///< as last written
   async::Turn turn;          ///< steps of this sandbox pass one by one
+  async::Turn switching;     ///< so do pauses and resumes, with what the provider does for them
   async::Condition changed;  ///< after each step
   std::unique_ptr<Link> link;
   async::Timer lease_timer;
@@ -187,6 +212,10 @@ class Sandbox {
   std::optional<Error> failure;           ///< why it could not be made, as its callers get it
   bool creating = false;                  ///< this run of the daemon waits for the provider's answer
   bool bringing_down = false;
+  bool refill = false;               ///< made for a pool: nobody waits for it
+  std::optional<Instant> seen;       ///< when it was last known to be there, in this run
+  std::optional<Instant> ending;     ///< when the provider was first asked to end it
+  bool asked_to_end_before = false;  ///< an earlier run of the daemon may have asked that
 };
 
 class Sandboxes::Use {
