@@ -120,11 +120,12 @@ class Daemon:
         self.socket = self.home / "run/swarmd/swarmd.sock"
         self.log = self.home / "log"
         self.process = None
+        self.wrap = []  # a profiler that swarmd runs under
 
     def start(self, *arguments):
         become = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--init-groups", "--inh-caps=-all", "--"]
         self.process = subprocess.Popen(
-            [*(become if self.user else []), BUILD / "bin/swarmd", *arguments], env=self.env,
+            [*(become if self.user else []), *self.wrap, BUILD / "bin/swarmd", *arguments], env=self.env,
             pass_fds=self.descriptors, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(self.log, "ab"))
         wait_until(self.answers, what=f"the daemon ({self.log.read_text()[-500:]})")

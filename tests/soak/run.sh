@@ -16,17 +16,18 @@ unit_test() {
   [ -x "$units/$1" ] || { printf '%s is not built: cmake --build %s --target %s\n' "$1" "$build" "$1" >&2; return 1; }
   (cd "$units" && "./$1" "${@:2}")
 }
-endurance() {
+soak_test() {
   [ -x "$build/bin/swarmd" ] || { printf 'the programs are not built: cmake --build %s --target programs\n' "$build" >&2; return 1; }
   SWARM_BUILD=$build SWARM_SOAK=1 SWARM_SEED=$seed PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -s \
-    -p no:cacheprovider "$source_dir/tests/e2e/test_endurance.py" -k "$1"
+    -p no:cacheprovider "$source_dir/tests/e2e/test_$1.py" -k "$2"
 }
 
 run_cuts() { SWARM_CUTS=1000 SWARM_SEED=$seed unit_test tunnel_test '[cut]'; }
 run_store() { SWARMD_CRASH_ROUNDS=200 SWARMD_SWEEP=all SWARMD_CRASH_SEED=$seed unit_test store_crash_test; }
-run_calls() { endurance 'behind'; }
-run_bytes() { endurance 'cat'; }
-run_kills() { endurance 'kills'; }
+run_calls() { soak_test endurance 'behind'; }
+run_bytes() { soak_test endurance 'cat'; }
+run_kills() { soak_test endurance 'kills'; }
+run_growth() { soak_test growth 'memory'; }
 
 declare -A about=(
   [cuts]='the tunnel cut 1,000 times at random bytes under traffic both ways'
@@ -34,8 +35,9 @@ declare -A about=(
   [calls]='10,000 calls in turn and 200 at once leave nothing behind'
   [bytes]='8 GiB through exec cat, by hash, in bounded memory'
   [kills]='500 kills of daemon, agentd and client at random moments'
+  [growth]='100,000 requests under a heap profiler'
 )
-names=(cuts store calls bytes kills)
+names=(cuts store calls bytes kills growth)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-8s %s\n' "$name" "${about[$name]}"; done
