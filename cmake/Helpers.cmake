@@ -1,8 +1,4 @@
-# One precompiled header of the standard library for everything; third-party headers stay in .cpp files.
-add_library(swarm_pch STATIC "${CMAKE_SOURCE_DIR}/cmake/pch.cpp")
-target_link_libraries(swarm_pch PUBLIC project_options)
-target_precompile_headers(swarm_pch PRIVATE "${CMAKE_SOURCE_DIR}/cmake/pch.hpp")
-target_compile_options(swarm_pch PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Xclang -fno-pch-timestamp>)
+# Precompiled headers of the standard library for everything; third-party headers stay in .cpp files.
 
 # CMake passes the header's path behind -Xclang, where ccache does not see that it is a path.
 set(CMAKE_CXX_COMPILE_OPTIONS_USE_PCH -include-pch <PCH_FILE>)
@@ -13,15 +9,34 @@ execute_process(
   COMMAND "${CMAKE_CXX_COMPILER}" -std=c++23 -E -P "${CMAKE_SOURCE_DIR}/cmake/pch.hpp"
   OUTPUT_VARIABLE pch_text COMMAND_ERROR_IS_FATAL ANY)
 string(SHA256 pch_sum "${pch_text}")
-file(WRITE "${CMAKE_BINARY_DIR}/CMakeFiles/swarm_pch.dir/cmake_pch.hxx.pch.sum" "${pch_sum}\n")
 
-# swarm_library(NAME SOURCES... [LINK targets...])
+# swarm_add_pch(NAME [compile options...])
+function(swarm_add_pch name)
+  add_library(${name} STATIC "${CMAKE_SOURCE_DIR}/cmake/pch.cpp")
+  target_link_libraries(${name} PUBLIC project_options)
+  target_precompile_headers(${name} PRIVATE "${CMAKE_SOURCE_DIR}/cmake/pch.hpp")
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Xclang -fno-pch-timestamp> ${ARGN})
+  file(WRITE "${CMAKE_BINARY_DIR}/CMakeFiles/${name}.dir/cmake_pch.hxx.pch.sum" "${pch_sum} ${ARGN}\n")
+endfunction()
+swarm_add_pch(swarm_pch)
+if(SWARM_BUILD_FUZZERS)
+  set(fuzzed_options -fsanitize=fuzzer-no-link)
+  swarm_add_pch(swarm_fuzzed_pch ${fuzzed_options})
+endif()
+
+# swarm_library(NAME SOURCES... [LINK targets...] [FUZZED])
+# FUZZED: a fuzz target looks into it, so it counts which branches ran (a fifth more to compile; asan preset only).
 function(swarm_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "FUZZED" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC project_options ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK})
-  target_precompile_headers(${name} REUSE_FROM swarm_pch)
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Xclang -fno-pch-timestamp>)
+  if(ARG_FUZZED AND SWARM_BUILD_FUZZERS)
+    target_compile_options(${name} PRIVATE ${fuzzed_options})
+    target_precompile_headers(${name} REUSE_FROM swarm_fuzzed_pch)
+  else()
+    target_precompile_headers(${name} REUSE_FROM swarm_pch)
+  endif()
 endfunction()
 
 # Everything that is installed; `./dev demo` builds this and nothing else.
