@@ -136,6 +136,8 @@ Result<void> check_out(const Worktree& worktree, const Oid& commit, Others other
     if (others == Others::remove_all) options.checkout_strategy |= GIT_CHECKOUT_REMOVE_IGNORED;
     const auto* object = reinterpret_cast<const git_object*>(content->get());  // NOLINT: libgit2's own inheritance
     if (const int code = git_checkout_tree(repository, object, &options); code < 0) return failed(code, "check out");
+    // What is tested is not on the branch yet; git(1) in a test shall see the commit that it stands on all the same.
+    if (worktree.record.agent == kIntegrator) return write_new(worktree.admin() + "/HEAD", commit.text() + "\n");
     return {};
   });
 }

@@ -46,12 +46,26 @@ async::Task<Result<std::vector<git::LockedPath>>> locked_paths(TeamService& serv
   if (!service.team.is_open()) co_return locked;
   const Result<coord::Host*> host = service.team.host();
   if (!host) co_return fail(host.error());
-  auto step = [question = std::move(question)](coord::Step& step) -> Result<std::vector<git::LockedPath>> {
+  // Thousands of paths, perhaps: off the loop.
+  auto naming = [repo = question.repo, paths = std::move(question.paths)] {
+    std::vector<std::pair<std::string, coord::LockKey>> keys;
+    for (const std::string& path : paths) {
+      // A name that no lock can have may still lie in a directory that has one.
+      for (std::string_view at = path; !at.empty(); at = at.substr(0, at.rfind('/') == at.npos ? 0 : at.rfind('/'))) {
+        Result<coord::LockKey> key = coord::make_key(repo, coord::LockKind::file, at, {});
+        if (!key) continue;
+        keys.emplace_back(path, std::move(*key));
+        break;
+      }
+    }
+    return keys;
+  };
+  auto keys = co_await async::run_blocking(service.loop, std::move(naming));
+  auto step = [agent = question.agent,
+               keys = std::move(keys)](coord::Step& locks_step) -> Result<std::vector<git::LockedPath>> {
     std::vector<git::LockedPath> found;
-    coord::LockKey key{.repository = question.repo, .kind = coord::LockKind::file, .path = {}};
-    for (const std::string& path : question.paths) {
-      key.path = path;
-      for (const coord::Lease& lease : step.locks.conflicts(key, coord::LockMode::exclusive, question.agent)) {
+    for (const auto& [path, key] : keys) {
+      for (const coord::Lease& lease : locks_step.locks.conflicts(key, coord::LockMode::exclusive, agent)) {
         found.push_back({.path = path, .holder = lease.owner.agent, .reason = lease.reason});
       }
     }
