@@ -61,6 +61,7 @@ Engine::Engine(async::Loop& loop, store::Store& store, Random& random, Ports& po
       ports_(ports),
       options_(std::move(options)),
       clock_(loop.clock(), recorded_time(store, loop.clock())),
+      definitions_(std::make_shared<Definitions>()),
       timer_(loop),
       changes_(loop),
       steps_(loop) {}
@@ -103,11 +104,11 @@ void Engine::committed(const std::set<std::string, std::less<>>& touched) {
   std::set<std::string> swarms;
   for (const std::string& id : touched) {
     if (id.empty()) continue;
-    const auto run = look([&](Turn& turn) -> Result<std::string> {
-      const auto c = load_run(turn, id);
-      return c ? c->run.swarm : std::string();
+    const auto swarm = look([&](Turn& turn) -> Result<std::string> {
+      const auto run = load_record(turn, id);
+      return run ? run->swarm : std::string();
     });
-    if (run) swarms.insert(*run);
+    if (swarm) swarms.insert(*swarm);
     if (recovered_) pump(id);
   }
   for (Waiting* each : waiting_) {
@@ -138,9 +139,10 @@ void Engine::pump(const std::string& run) {
     std::vector<Step> steps;
   };
   const auto open = look([&](Turn& turn) -> Result<Open> {
-    const auto c = load_run(turn, run);
-    if (!c || c->over() || c->run.state == api::RunState::paused) return Open{};
-    Open out{.swarm = c->run.swarm, .steps = open_steps(turn, run)};
+    const auto record = load_record(turn, run);
+    const bool goes_on = record && (record->state == api::RunState::running || record->state == api::RunState::waiting);
+    if (!goes_on) return Open{};
+    Open out{.swarm = record->swarm, .steps = open_steps(turn, run)};
     // Nobody is told anything before it is there.
     std::set<std::string> starting;
     for (const Step& step : out.steps) {

@@ -61,7 +61,7 @@ class Engine {
   /// Runs `f(Turn&) -> Result<R>`, which changes nothing, now.
   template <class F>
   std::invoke_result_t<F&, Turn&> look(F f) {
-    Turn turn(store_.reader(), clock_.now().us, clock_.paused().count(), random_);
+    Turn turn(store_.reader(), clock_.now().us, clock_.paused().count(), random_, *definitions_);
     auto result = f(turn);
     if (turn.trouble()) return fail(*turn.trouble());
     return result;
@@ -121,8 +121,8 @@ class Engine {
 
   template <class R, class F>
   static Result<Report<R>> in_turn(store::Changes& changes, std::int64_t now_us, std::int64_t paused_us, Random& random,
-                                   F& f) {
-    Turn turn(changes.db(), now_us, paused_us, random);
+                                   Definitions& definitions, F& f) {
+    Turn turn(changes.db(), now_us, paused_us, random, definitions);
     constexpr bool once = requires { f.key; };
     if constexpr (once) {
       if (f.key) {
@@ -150,12 +150,12 @@ class Engine {
   template <class R, class F>
   static async::Task<> carry_out(Engine* self, std::string_view name, store::Durability durability, F f,
                                  std::shared_ptr<Outcome<R>> outcome) {
-    auto written =
-        self->store_.write(name, durability,
-                           [f = std::move(f), now = self->clock_.now().us, paused = self->clock_.paused().count(),
-                            &random = self->random_](store::Changes& changes) mutable -> Result<Report<R>> {
-                             return in_turn<R, F>(changes, now, paused, random, f);
-                           });
+    auto written = self->store_.write(
+        name, durability,
+        [f = std::move(f), now = self->clock_.now().us, paused = self->clock_.paused().count(), &random = self->random_,
+         definitions = self->definitions_](store::Changes& changes) mutable -> Result<Report<R>> {
+          return in_turn<R, F>(changes, now, paused, random, *definitions, f);
+        });
     auto report = co_await std::move(written);
     if (report) {
       self->committed(report->touched);
@@ -180,6 +180,7 @@ class Engine {
   Ports& ports_;
   EngineOptions options_;
   coord::LeaseClock clock_;
+  std::shared_ptr<Definitions> definitions_;  // shared with jobs on the writer's thread
   std::uint64_t generation_ = 0;
   std::list<Waiting*> waiting_;
   std::unordered_set<std::string> in_flight_;      ///< "run/key"

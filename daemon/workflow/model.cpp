@@ -155,6 +155,18 @@ Result<T> found(Turn& turn, std::optional<T> record) {
 
 }  // namespace
 
+std::shared_ptr<const Definition> Definitions::of(const std::string& toml) {
+  // A few texts are used again and again; one that somebody sends anew each time must not fill the memory.
+  constexpr std::size_t kMost = 32;
+  const std::scoped_lock lock(mutex_);
+  if (const auto known = known_.find(toml); known != known_.end()) return known->second;
+  if (known_.size() >= kMost) known_.clear();
+  std::vector<std::string> problems;  // it was checked when the run began
+  return known_[toml] = std::make_shared<const Definition>(parse_definition(toml, problems));
+}
+
+std::optional<Run> load_record(Turn& turn, const std::string& id) { return one<Run>(turn, kRun, id); }
+
 std::vector<api::RunAgent> Case::present() const {
   std::vector<api::RunAgent> out;
   for (const api::RunAgent& each : run.agents) {
@@ -187,8 +199,7 @@ api::PhaseInfo* Case::phase(std::string_view name) {
 std::optional<Case> load_run(Turn& turn, const std::string& id) {
   auto run = one<Run>(turn, kRun, id);
   if (!run) return {};
-  std::vector<std::string> problems;  // it was checked when the run began
-  Definition definition = parse_definition(run->definition, problems);
+  Definition definition = *turn.definitions().of(run->definition);
   return Case{.run = std::move(*run), .definition = std::move(definition)};
 }
 

@@ -161,6 +161,8 @@ Result<Case> find_run(Turn& turn, std::string_view swarm, std::string_view prefi
 /// The newest run of a swarm, or the one named.
 Result<Case> current_run(Turn& turn, std::string_view swarm, const std::optional<std::string>& prefix);
 std::optional<Case> load_run(Turn& turn, const std::string& id);
+/// Without its definition.
+std::optional<Run> load_record(Turn& turn, const std::string& id);
 std::vector<std::string> active_runs(Turn& turn);
 std::vector<Run> list_runs(Turn& turn, const std::string& swarm, bool all, std::uint32_t limit, std::int64_t below);
 

@@ -6,6 +6,9 @@
 // undoes all of it at the end: until then reads give nothing and writes do nothing, so no decision can rest on half a
 // state.
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,11 +32,23 @@ struct Where {
 /// A kind of deadline; the number is what the store keeps.
 enum class Due : std::uint8_t { lease, reserved, reviewer, proposal, question, run, step };
 
+struct Definition;
+
+/// Definitions as they are read from their text; kept, since every turn needs its run's. Any thread.
+class Definitions {
+ public:
+  std::shared_ptr<const Definition> of(const std::string& toml);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const Definition>> known_;  // guarded by mutex_
+};
+
 class Turn {
  public:
   /// `now_us` is a moment of the engine's time, which stands still while it is paused; `paused_us` turns it into UTC.
-  Turn(store::Database& db, std::int64_t now_us, std::int64_t paused_us, Random& random)
-      : db_(db), now_us_(now_us), paused_us_(paused_us), random_(random) {}
+  Turn(store::Database& db, std::int64_t now_us, std::int64_t paused_us, Random& random, Definitions& definitions)
+      : db_(db), now_us_(now_us), paused_us_(paused_us), random_(random), definitions_(definitions) {}
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
@@ -42,6 +57,7 @@ class Turn {
   [[nodiscard]] std::int64_t wall_us() const { return now_us_ + paused_us_; }
   [[nodiscard]] std::int64_t wall_us(std::int64_t moment_us) const { return moment_us + paused_us_; }
   [[nodiscard]] std::string make_id(std::string_view prefix);
+  [[nodiscard]] Definitions& definitions() { return definitions_; }
 
   template <class... T, class... A>
   std::vector<std::tuple<T...>> all(store::Sql sql, const A&... values) {
@@ -96,6 +112,7 @@ class Turn {
   std::int64_t now_us_;
   std::int64_t paused_us_;
   Random& random_;
+  Definitions& definitions_;
   std::optional<Error> trouble_;
   bool kept_ = false;
   std::vector<store::NewEvent> events_;
