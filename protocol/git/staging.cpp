@@ -46,6 +46,35 @@ struct Staging::Backend : git_odb_backend {
   static void drop(git_odb_backend* self) { delete static_cast<Backend*>(self); }  // NOLINT: libgit2 is the owner
 };
 
+namespace {
+
+enum class Writes { no, yes };
+
+/// Adds what is on disk at `objects`, loose and packed; gives the loose part. Packs that come later are not looked for:
+/// libgit2 would list the directory once for each object that is new, twice for one that is written.
+Result<git_odb_backend*> add_disk(git_odb* odb, const std::string& objects, Writes writes) {
+  git_odb_backend* packed = nullptr;
+  if (const int code = git_odb_backend_pack(&packed, objects.c_str()); code < 0) return failed(code, "packs");
+  packed->refresh = nullptr;
+  if (const int code = git_odb_add_alternate(odb, packed, 1); code < 0) {
+    packed->free(packed);
+    return failed(code, "packs");
+  }
+  git_odb_backend* loose = nullptr;
+  constexpr int kDefault = -1;
+  if (const int code = git_odb_backend_loose(&loose, objects.c_str(), kDefault, 0, 0755, 0444); code < 0) {
+    return failed(code, "objects");
+  }
+  const int code = writes == Writes::yes ? git_odb_add_backend(odb, loose, 2) : git_odb_add_alternate(odb, loose, 2);
+  if (code < 0) {
+    loose->free(loose);
+    return failed(code, "objects");
+  }
+  return loose;
+}
+
+}  // namespace
+
 Result<Repository> open_bare(const std::string& git_dir) {
   library();
   return made<Repository>("open repository", [&](git_repository** out) {
@@ -64,10 +93,9 @@ Result<std::unique_ptr<Staging>> Staging::open(const std::string& git_dir, std::
   staging->limit_bytes_ = limit_bytes;
   staging->repository_ = std::move(*repository);
   const std::string objects = git_dir + "/objects";
-  Result<Odb> store = made<Odb>("open objects", [&](git_odb** out) { return git_odb_open(out, objects.c_str()); });
+  Result<Odb> store = made<Odb>("objects", [](git_odb** out) { return git_odb_new(out); });
   if (!store) return fail(store.error());
   staging->store_ = std::move(*store);
-
   Result<Odb> both = made<Odb>("objects", [](git_odb** out) { return git_odb_new(out); });
   if (!both) return fail(both.error());
   auto backend = std::make_unique<Backend>();
@@ -80,8 +108,11 @@ Result<std::unique_ptr<Staging>> Staging::open(const std::string& git_dir, std::
   backend->free = &Backend::drop;
   if (const int code = git_odb_add_backend(both->get(), backend.get(), 999); code < 0) return failed(code, "objects");
   static_cast<void>(backend.release());
-  if (const int code = git_odb_add_disk_alternate(both->get(), objects.c_str()); code < 0) {
-    return failed(code, "objects");
+  for (git_odb* odb : {staging->store_.get(), both->get()}) {
+    const bool is_store = odb == staging->store_.get();
+    const Result<git_odb_backend*> loose = add_disk(odb, objects, is_store ? Writes::yes : Writes::no);
+    if (!loose) return fail(loose.error());
+    if (is_store) staging->loose_ = *loose;
   }
   // The repository takes a reference of its own.
   if (const int code = git_repository_set_odb(staging->repository_.get(), both->get()); code < 0) {
@@ -111,9 +142,8 @@ int Staging::add(const git_oid* id, const void* data, std::size_t size, int type
 Result<void> Staging::store() {
   for (const Oid& id : order_) {
     const Object& object = objects_.at(id);
-    git_oid written{};
-    const int code = git_odb_write(&written, store_.get(), object.data.data(), object.data.size(),
-                                   static_cast<git_object_t>(object.type));
+    const int code =
+        loose_->write(loose_, id.get(), object.data.data(), object.data.size(), static_cast<git_object_t>(object.type));
     if (code < 0) return failed(code, "store object");
   }
   order_.clear();

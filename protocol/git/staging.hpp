@@ -42,6 +42,7 @@ class Staging {
   int add(const git_oid* id, const void* data, std::size_t size, int type);
 
   Odb store_;
+  git_odb_backend* loose_ = nullptr;  ///< of `store_`, for writing
   Repository repository_;
   std::unordered_map<Oid, Object, OidHash> objects_;
   std::vector<Oid> order_;
