@@ -126,24 +126,25 @@ Result<void> add_processes(const std::string& proc, api::SandboxMetrics& metrics
   return {};
 }
 
-void add_disks(const std::vector<std::string>& disks, api::SandboxMetrics& metrics) {
-  struct stat root{};
-  const bool has_root = ::stat("/", &root) == 0;
+void add_disks(const MetricsSetup& setup, api::SandboxMetrics& metrics) {
   std::set<dev_t> seen;
+  std::vector<std::string> on_disk;
   std::uint64_t limit = 0;
-  for (const std::string& path : disks) {
+  for (const std::string& path : setup.disks) {
     struct stat info{};
     struct statvfs space{};
-    if (::stat(path.c_str(), &info) != 0 || ::statvfs(path.c_str(), &space) != 0) continue;
     struct statfs kind{};
-    const bool memory = ::statfs(path.c_str(), &kind) == 0 && kind.f_type == TMPFS_MAGIC;
-    // A part of the root file system says how full that is, not what the sandbox wrote.
-    if (!memory && has_root && info.st_dev == root.st_dev) continue;
-    if (!seen.insert(info.st_dev).second) continue;
+    if (::stat(path.c_str(), &info) != 0 || ::statfs(path.c_str(), &kind) != 0) continue;
+    if (kind.f_type != TMPFS_MAGIC) {
+      on_disk.push_back(path);
+      continue;
+    }
+    if (::statvfs(path.c_str(), &space) != 0 || !seen.insert(info.st_dev).second) continue;
     metrics.disk_bytes += (space.f_blocks - space.f_bfree) * space.f_frsize;
     limit += space.f_blocks * space.f_frsize;
   }
-  if (limit > 0) metrics.disk_limit_bytes = limit;
+  if (!on_disk.empty()) metrics.disk_bytes += setup.walked->bytes(on_disk);
+  if (limit > 0 && on_disk.empty()) metrics.disk_limit_bytes = limit;
 }
 
 /// /proc/self/net/dev: two lines of headings, then "name: 8 figures received, 8 sent".
@@ -187,7 +188,7 @@ Result<api::SandboxMetrics> read_metrics(const MetricsSetup& setup, const Clock&
   api::SandboxMetrics metrics{.time_us = clock.wall().us};
   const Result<void> processes = add_processes(setup.proc, metrics);
   if (!processes) return fail(processes.error(), "metrics");
-  add_disks(setup.disks, metrics);
+  add_disks(setup, metrics);
   add_network(setup.proc, metrics);
   add_cgroup(setup.cgroup, metrics);
   return metrics;

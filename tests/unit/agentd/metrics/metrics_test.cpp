@@ -73,7 +73,7 @@ TEST_CASE("figures come from proc, whatever a process calls itself") {
 
 TEST_CASE("the real proc gives real figures") {
   const SystemClock clock;
-  const auto metrics = read_metrics({}, clock);
+  const auto metrics = read_metrics({.disks = {}}, clock);
   REQUIRE(metrics);
   CHECK(metrics->processes >= 1);
   CHECK(metrics->memory_bytes > 100'000);
@@ -87,4 +87,21 @@ TEST_CASE("what is measured outside goes before what is measured inside") {
   CHECK(both.memory_bytes == 2);
   CHECK(both.memory_limit_bytes == 7U);
   CHECK(both.oom_kills == 5U);
+}
+
+TEST_CASE("on a disk that others use too, only the sandbox's own files count, each once") {
+  const test::TemporaryDirectory at;  // beside everything else that the machine has there
+  const std::string text(1 << 20, 'x');
+  spill(at / "workspace/a/b/file", text);
+  fs::create_hard_link(at / "workspace/a/b/file", at / "workspace/again");
+  spill(at / "elsewhere/file", text);
+  fs::create_directory_symlink(at / "elsewhere", at / "workspace/link");
+  fs::create_directories(at / "tmp");
+  DiskUse use;
+  const std::uint64_t one = use.bytes({at / "workspace", at / "tmp", at / "missing"});
+  CHECK(one >= text.size());
+  CHECK(one < text.size() + (1 << 16));
+  spill(at / "tmp/file", text);
+  DiskUse fresh;
+  CHECK(fresh.bytes({at / "workspace", at / "tmp"}) >= 2 * text.size());
 }
