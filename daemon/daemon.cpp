@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <cstring>
 
 #include "daemon/config/report.hpp"
 #include "daemon/providers/registry.hpp"
@@ -120,6 +121,7 @@ Result<void> Daemon::open() {
                                                             .providers = provider_list_,
                                                             .loaded = setup_.loaded,
                                                             .places = setup_.places,
+                                                            .log_file = setup_.logging.file(),
                                                             .control = *this,
                                                             .forwards = *forwards_,
                                                             .background = background_,
@@ -158,9 +160,8 @@ async::Task<Result<void>> Daemon::run() {
   const Result<void> teams = co_await teams_->start();
   if (!teams) co_return fail(teams.error());
   enforcer_->attach(sandboxes_.get());
-  co_await record(
-      std::string(api::kDaemonStarted.name),
-      api::encode(api::DaemonStarted{.version = std::string(kVersion), .pid = static_cast<std::uint32_t>(getpid())}));
+  const Result<void> begun = co_await record_start();
+  if (!begun) co_return fail(begun.error());
   server_->start();
   setup_.manager.notify(fmt::format("READY=1\nSTATUS=serving {}", setup_.places.socket.native()));
   if (setup_.manager.watchdog) tasks_.spawn(feed_watchdog());
@@ -168,8 +169,8 @@ async::Task<Result<void>> Daemon::run() {
 
   co_await stopping_.wait();
   setup_.manager.notify("STOPPING=1");
-  logger().info("stopping", {{"in_flight", server_->requests_in_flight()}});
-  co_await record(std::string(api::kDaemonStopping.name), Value());
+  logger().info("stopping", {{"reason", stop_reason_}, {"in_flight", server_->requests_in_flight()}});
+  co_await record_stopping();
   co_await server_->drain(drain_);
   background_.cancel_all();
   teams_->stop();
@@ -179,11 +180,14 @@ async::Task<Result<void>> Daemon::run() {
   teams_.reset();
   enforcer_->attach(nullptr);
   sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
+  co_await record_end();
   co_return {};
 }
 
-void Daemon::stop(Duration drain) {
+void Daemon::stop(Duration drain, std::string why) {
+  if (stopping_.is_set()) return;
   drain_ = drain;
+  stop_reason_ = std::move(why);
   stopping_.set();
 }
 
@@ -224,9 +228,10 @@ Result<api::DaemonReloadReply> Daemon::reload() {
 async::Task<> Daemon::stop_on(int signal) {
   async::SignalWatcher watcher(loop_, signal);
   co_await watcher.next();
-  stopping_.set();
+  stop(drain_, fmt::format("signal {}", sigabbrev_np(signal)));
   co_await watcher.next();  // a person who presses twice does not want to wait
   drain_ = Duration{0};
+  server_->hurry();
 }
 
 async::Task<> Daemon::reload_on_hangup() {
@@ -248,16 +253,40 @@ async::Task<> Daemon::feed_watchdog() {
   }
 }
 
-async::Task<> Daemon::record(std::string type, Value data) {
-  const Result<void> written =
-      co_await store_->write("daemon.event", store::Durability::process,
-                             [type = std::move(type), data = data.is_nil() ? std::string() : wire::encode(data)](
-                                 store::Changes& changes) -> Result<void> {
-                               const auto seq = changes.append({.type = type, .data = data});
-                               if (!seq) return fail(seq.error());
-                               return {};
-                             });
+async::Task<Result<void>> Daemon::record_start() {
+  api::DaemonStarted started{.version = std::string(kVersion), .pid = static_cast<std::uint32_t>(getpid())};
+  const Result<store::LastRun> last = co_await store_->write(
+      "daemon.started", store::Durability::process, [started](store::Changes& changes) -> Result<store::LastRun> {
+        Result<store::LastRun> before = store::begin_run(changes.db());
+        if (!before) return before;
+        api::DaemonStarted told = started;
+        told.clean = *before != store::LastRun::killed;
+        const auto seq =
+            changes.append({.type = std::string(api::kDaemonStarted.name), .data = wire::encode(api::encode(told))});
+        if (!seq) return fail(seq.error());
+        return before;
+      });
+  if (!last) co_return fail(last.error(), "record the start");
+  if (*last == store::LastRun::killed) logger().warn("the daemon before did not stop in order");
+  co_return {};
+}
+
+async::Task<> Daemon::record_stopping() {
+  const Result<void> written = co_await store_->write(
+      "daemon.stopping", store::Durability::process,
+      [data = wire::encode(api::encode(api::DaemonStopping{.reason = stop_reason_}))](
+          store::Changes& changes) -> Result<void> {
+        const auto seq = changes.append({.type = std::string(api::kDaemonStopping.name), .data = data});
+        if (!seq) return fail(seq.error());
+        return {};
+      });
   if (!written) logger().warn("an event could not be recorded", {{"error", written.error()}});
+}
+
+async::Task<> Daemon::record_end() {
+  const Result<void> written = co_await store_->write(
+      "daemon.end", store::Durability::process, [](store::Changes& changes) { return store::end_run(changes.db()); });
+  if (!written) logger().warn("the next start will say that this one was killed", {{"error", written.error()}});
 }
 
 }  // namespace swarm

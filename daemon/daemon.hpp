@@ -55,14 +55,16 @@ class Daemon final : private rpc::Control {
   async::Task<Result<void>> run();
 
  private:
-  void stop(Duration drain) override;
+  void stop(Duration drain, std::string why) override;
   Result<api::DaemonReloadReply> reload() override;
   [[nodiscard]] std::size_t connections() const override;
 
   async::Task<> stop_on(int signal);
   async::Task<> reload_on_hangup();
   async::Task<> feed_watchdog();
-  async::Task<> record(std::string type, Value data);
+  async::Task<Result<void>> record_start();
+  async::Task<> record_stopping();
+  async::Task<> record_end();
 
   async::Loop& loop_;
   Random& random_;
@@ -86,6 +88,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<rpc::Services> services_;
   std::unique_ptr<Server> server_;
   Duration drain_{0};
+  std::string stop_reason_;
   async::Event stopping_;
   async::TaskSet background_;
   async::TaskSet tasks_;

@@ -13,8 +13,8 @@ using namespace std::chrono_literals;
 // Out of descriptors: connections wait in the kernel's queue until some are closed.
 constexpr Duration kAcceptPause = 100ms;
 
-// How often a stopping daemon looks whether its last calls have ended.
-constexpr Duration kDrainLook = 20ms;
+// What closing connections may take to send what they still have.
+constexpr Duration kLinger = 1s;
 
 const log::Logger& logger() {
   static const log::Logger made("server");
@@ -87,15 +87,41 @@ std::size_t Server::requests_in_flight() const {
   return sum;
 }
 
+async::Task<> Server::tell_when_answered(wire::Connection& connection) {
+  co_await connection.requests_answered();
+  quieter_.notify_all();
+}
+
+async::Task<Result<void>> Server::quiet() {
+  while (requests_in_flight() > 0 && !hurried_) {
+    async::TaskSet busy(loop_);
+    for (const Client& client : open_) {
+      if (client.connection->requests_in_flight() > 0) busy.spawn(tell_when_answered(*client.connection));
+    }
+    co_await quieter_.wait();
+  }
+  co_return {};
+}
+
+async::Task<Result<void>> Server::all_gone() {
+  while (!open_.empty()) co_await quieter_.wait();
+  co_return {};
+}
+
+void Server::hurry() {
+  hurried_ = true;
+  quieter_.notify_all();
+}
+
 async::Task<> Server::drain(Duration patience) {
   accepting_.cancel_all();
-  const MonoTime until = loop_.clock().now() + patience;
-  while (requests_in_flight() > 0 && loop_.clock().now() < until) co_await async::sleep_for(loop_, kDrainLook);
+  const Result<void> answered = co_await async::with_timeout(loop_, quiet(), patience, "calls in flight");
+  if (!answered) logger().warn("calls were given up", {{"in_flight", requests_in_flight()}});
   for (const Client& client : open_) {
     client.connection->close({.code = Code::unavailable, .message = "the daemon is stopping", .retryable = true});
   }
-  const MonoTime linger = loop_.clock().now() + 1s;
-  while (!open_.empty() && loop_.clock().now() < linger) co_await async::sleep_for(loop_, kDrainLook);
+  const Result<void> gone = co_await async::with_timeout(loop_, all_gone(), kLinger, "closing");
+  if (!gone) logger().debug("clients did not take their last bytes", {{"clients", open_.size()}});
   serving_.cancel_all();
 }
 

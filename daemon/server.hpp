@@ -29,12 +29,17 @@ class Server {
 
   /// Accepts nobody any more, lets calls in flight end for at most `patience`, then closes every connection.
   async::Task<> drain(Duration patience);
+  /// Ends the patience of a drain now.
+  void hurry();
 
   [[nodiscard]] std::size_t connections() const { return clients_; }
   [[nodiscard]] std::size_t requests_in_flight() const;
 
  private:
   async::Task<> accept_all();
+  async::Task<Result<void>> quiet();
+  async::Task<> tell_when_answered(wire::Connection& connection);
+  async::Task<Result<void>> all_gone();
   async::Task<> serve(std::unique_ptr<transport::FdStream> stream);
 
   async::Loop& loop_;
@@ -48,7 +53,8 @@ class Server {
   };
   std::list<Client> open_;
   std::size_t clients_ = 0;
-  async::Condition quieter_;
+  bool hurried_ = false;
+  async::Condition quieter_;  ///< a client has gone, or has its answers
   async::TaskSet accepting_;
   async::TaskSet serving_;
 };

@@ -126,6 +126,15 @@ std::shared_ptr<spdlog::logger> logger_of(const std::string& component) {
   return logger;
 }
 
+/// The path of the regular file that a descriptor writes to, if it does.
+std::filesystem::path file_behind(int fd) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd), error);
+  return !error && std::filesystem::exists(path, error) ? path : std::filesystem::path();
+}
+
 Result<spdlog::sink_ptr> file_sink(const config::Log& settings, const std::filesystem::path& fallback) {
   const std::filesystem::path& path = settings.file.empty() ? fallback : settings.file;
   spdlog::file_event_handlers handlers;
@@ -174,6 +183,7 @@ Result<std::unique_ptr<Logging>> Logging::start(const config::Log& settings, Tar
   }
   all.sinks->add_sink(std::make_shared<RedactingSink>(std::move(inner), format, colour, redactor));
   std::unique_ptr<Logging> logging(new Logging);
+  logging->file_ = target == Target::file ? (settings.file.empty() ? file : settings.file) : file_behind(STDERR_FILENO);
   logging->set_levels(settings);
   return logging;
 }

@@ -14,6 +14,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -102,8 +103,13 @@ class Logging {
 
   void flush();
 
+  /// The file that lines go to, also where standard error is one; empty when they go to the journal or a terminal.
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+
  private:
   Logging() = default;
+
+  std::filesystem::path file_;
 };
 
 /// True if descriptor `fd` is the stream that $JOURNAL_STREAM ("device:inode") names: then the journal reads it.

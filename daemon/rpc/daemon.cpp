@@ -30,6 +30,7 @@ async::Task<Result<api::DaemonInfoReply>> info(Services& services) {
       std::chrono::duration_cast<std::chrono::milliseconds>(services.loop.clock().now() - services.started_mono);
   reply.socket = api::Path(services.places.socket.native());
   reply.state_dir = api::Path(services.places.state.native());
+  if (!services.log_file.empty()) reply.log_file = api::Path(services.log_file.native());
   if (!services.loaded.path.empty()) reply.config_files.emplace_back(services.loaded.path.native());
   for (providers::Provider* provider : services.providers) {
     const std::vector<std::string> problems = co_await provider->problems();
@@ -81,10 +82,15 @@ void add_daemon_methods(wire::Router& router, Services& services) {
   router.bind(api::kConfigShow, [&services](wire::CallContext&, api::ConfigShowRequest request) {
     return Result<api::ConfigShowReply>(config_view(services.loaded, request));
   });
-  router.bind(api::kDaemonStop, [&services](wire::CallContext&, api::DaemonStopRequest request) -> Result<api::Empty> {
-    services.control.stop(request.drain_ms);
-    return api::Empty{};
-  });
+  router.bind(api::kDaemonStop,
+              [&services](wire::CallContext& call, api::DaemonStopRequest request) -> Result<api::Empty> {
+                services.control.stop(request.drain_ms,
+                                      call.peer.credentials
+                                          ? fmt::format("daemon.stop by process {} of user {}",
+                                                        call.peer.credentials->pid, call.peer.credentials->uid)
+                                          : "daemon.stop");
+                return api::Empty{};
+              });
 }
 
 }  // namespace swarm::rpc

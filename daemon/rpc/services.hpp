@@ -18,8 +18,8 @@ namespace swarm::rpc {
 class Control {
  public:
   virtual ~Control() = default;
-  /// Begins to stop; returns at once.
-  virtual void stop(Duration drain) = 0;
+  /// Begins to stop; returns at once. `why` is for the log and the event.
+  virtual void stop(Duration drain, std::string why) = 0;
   /// Reads the configuration again.
   virtual Result<api::DaemonReloadReply> reload() = 0;
   [[nodiscard]] virtual std::size_t connections() const = 0;
@@ -32,6 +32,7 @@ struct Services {
   const std::vector<providers::Provider*>& providers;
   const config::Loaded& loaded;
   const Places& places;
+  const std::filesystem::path& log_file;  ///< empty: none
   Control& control;
   forward::Forwards& forwards;
   async::TaskSet& background;  ///< work that outlives the client that caused it

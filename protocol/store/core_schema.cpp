@@ -37,6 +37,7 @@ constexpr std::array kMigrations = {
 constexpr Sql kRead{"store.identity",
                     "SELECT (SELECT value FROM store_meta WHERE key='store_id'),"
                     " (SELECT value FROM store_meta WHERE key='epoch')"};
+constexpr Sql kReadRun{"store.run", "SELECT value FROM store_meta WHERE key='run'"};
 constexpr Sql kSet{"store.set_meta",
                    "INSERT INTO store_meta (key, value) VALUES (?, ?)"
                    " ON CONFLICT (key) DO UPDATE SET value = excluded.value"};
@@ -64,6 +65,17 @@ Result<StoreIdentity> ensure_identity(Database& db, Random& random) {
   if (auto done = transaction->commit(); !done) return fail(done.error());
   return made;
 }
+
+Result<LastRun> begin_run(Database& db) {
+  const auto row = db.one<std::optional<std::string>>(kReadRun);
+  if (!row) return fail(row.error());
+  const std::optional<std::string> last = *row ? std::get<0>(**row) : std::nullopt;
+  if (Result<void> set = db.run(kSet, "run", "begun"); !set) return fail(set.error());
+  if (!last) return LastRun::none;
+  return *last == "begun" ? LastRun::killed : LastRun::stopped;
+}
+
+Result<void> end_run(Database& db) { return db.run(kSet, "run", "stopped"); }
 
 Result<void> write_epoch(Database& db, std::int64_t epoch) { return db.run(kSet, "epoch", epoch); }
 

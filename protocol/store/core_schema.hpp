@@ -24,6 +24,14 @@ Result<StoreIdentity> read_identity(Database& db);
 /// Gives a new store its id; does nothing where it has one.
 Result<StoreIdentity> ensure_identity(Database& db, Random& random);
 
+/// How the run of the program before this one ended.
+enum class LastRun { none, stopped, killed };
+
+/// Notes that a run begins, and tells of the one before. In a transaction.
+Result<LastRun> begin_run(Database& db);
+/// Notes that the run that began last has stopped in order.
+Result<void> end_run(Database& db);
+
 /// For `restore`.
 Result<void> write_epoch(Database& db, std::int64_t epoch);
 

@@ -172,6 +172,13 @@ async::Task<> Connection::State::drained(std::shared_ptr<State> self) {
   }
 }
 
+async::Task<> Connection::requests_answered() { return State::all_answered(state_); }
+
+async::Task<> Connection::State::all_answered(std::shared_ptr<State> self) {
+  State& state = *self;
+  while (!state.reason && !state.served.empty()) co_await state.output.progress().wait();
+}
+
 std::uint32_t Connection::new_stream_id() { return state_->streams->new_id(); }
 
 Result<std::unique_ptr<ByteSource>> Connection::open_source(std::uint32_t id) {

@@ -117,6 +117,9 @@ class Connection {
   /// Requests of the peer that have no answer yet.
   [[nodiscard]] std::size_t requests_in_flight() const;
 
+  /// Completes when no request of the peer waits for its answer, or the connection has ended.
+  async::Task<> requests_answered();
+
   /// Owns work that shall end with the connection (subscriptions, relays).
   async::TaskSet& tasks();
 

@@ -47,6 +47,7 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   static async::Task<Error> run(std::shared_ptr<State> self);
   /// Lets the peer take what is queued, for as long as `linger`.
   async::Task<> drain();
+  static async::Task<> all_answered(std::shared_ptr<State> self);
   static async::Task<> drained(std::shared_ptr<State> self);
   void end(Error why);
   /// Drops what was in flight in both directions. Not from inside a handler.

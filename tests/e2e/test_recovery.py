@@ -91,3 +91,50 @@ def test_one_daemon_a_socket(daemon):
     assert second.returncode != 0
     assert str(daemon.process.pid) in second.stderr
     assert daemon.answers()
+
+
+def starts(rpc):
+    return [e["data"] for e in rpc.call("events.list", {"types": ["daemon.started"]})["events"]]
+
+
+def test_a_start_tells_whether_the_daemon_before_it_stopped_in_order(daemon):
+    rpc = daemon.rpc()
+    assert [e["clean"] for e in starts(rpc)] == [True]
+    assert daemon.stop() == 0
+    daemon.start()
+    assert [e["clean"] for e in starts(daemon.rpc())] == [True, True]
+    daemon.kill()
+    daemon.start()
+    rpc = daemon.rpc()
+    assert [e["clean"] for e in starts(rpc)] == [True, True, False]
+    assert [e["data"]["reason"] for e in rpc.call("events.list", {"types": ["daemon.stopping"]})["events"]] == \
+        ["signal TERM"]
+    rpc.call("daemon.stop")
+    assert daemon.process.wait(timeout=30) == 0
+    daemon.start()
+    rpc = daemon.rpc()
+    assert [e["clean"] for e in starts(rpc)] == [True, True, False, True]
+    reason = rpc.call("events.list", {"types": ["daemon.stopping"]})["events"][-1]["data"]["reason"]
+    assert reason == f"daemon.stop by process {os.getpid()} of user {os.getuid()}"
+
+
+def test_a_stop_waits_for_calls_and_a_second_signal_ends_that(daemon):
+    import signal
+    rpc = daemon.rpc()
+    sandbox = rpc.call("sandbox.create")["id"]
+    short = rpc.request("exec.start", {"sandbox": sandbox, "command": "sleep 0.5; echo done", "capture": True})
+    daemon.process.send_signal(signal.SIGTERM)
+    assert rpc.wait(short)["stdout"] == "done\n"
+    assert daemon.process.wait(timeout=30) == 0
+    daemon.start()
+    rpc = daemon.rpc()
+    rpc.request("exec.start", {"sandbox": sandbox, "argv": ["sleep", "100"]})
+    other = daemon.rpc()
+    wait_until(lambda: any(e["status"]["state"] == "running"
+                           for e in other.call("exec.list", {"sandbox": sandbox})["execs"]), what="the program")
+    daemon.process.send_signal(signal.SIGTERM)
+    with pytest.raises(OSError):  # nobody new is let in; the call in flight is waited for
+        wait_until(lambda: daemon.rpc().close(), timeout=5)
+    assert daemon.process.poll() is None
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(timeout=5) == 0

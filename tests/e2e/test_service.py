@@ -96,3 +96,25 @@ def test_the_system_unit_is_hardened():
     checked = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=75",
                               str(SYSTEMD / "swarmd.service")], capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stdout[-600:] + checked.stderr
+
+
+def test_the_daemon_says_where_its_log_is(new_daemon):
+    daemon = new_daemon()
+    info = daemon.rpc().call("daemon.info")
+    assert info["log_file"] == str(daemon.log)
+    assert "ready" in daemon.ctl("daemon", "logs").stdout
+    background = new_daemon("--background")
+    log = background.rpc().call("daemon.info")["log_file"]
+    assert log == str(background.home / "state/swarmd/log/swarmd.log")
+    assert "ready" in background.ctl("daemon", "logs").stdout
+
+
+def test_metrics_count_what_the_sandbox_wrote_and_nothing_of_the_host(daemon):
+    rpc = daemon.rpc()
+    sandbox = rpc.call("sandbox.create")["id"]
+    before = rpc.call("sandbox.metrics", {"sandbox": sandbox})["disk_bytes"]
+    assert before < 1 << 20
+    for path in ("/workspace/one", "/tmp/two", "/home/user/three"):
+        rpc.call("exec.start", {"sandbox": sandbox, "command": f"head -c 10M /dev/urandom > {path}"})
+    wait_until(lambda: 30 << 20 <= rpc.call("sandbox.metrics", {"sandbox": sandbox})["disk_bytes"] < 32 << 20,
+               what="30 MiB")
