@@ -28,6 +28,7 @@ run_calls() { soak_test endurance 'behind'; }
 run_bytes() { soak_test endurance 'cat'; }
 run_kills() { soak_test endurance 'kills'; }
 run_growth() { soak_test growth 'memory'; }
+run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
 
 declare -A about=(
   [cuts]='the tunnel cut 1,000 times at random bytes under traffic both ways'
@@ -36,8 +37,9 @@ declare -A about=(
   [bytes]='8 GiB through exec cat, by hash, in bounded memory'
   [kills]='500 kills of daemon, agentd and client at random moments'
   [growth]='100,000 requests under a heap profiler'
+  [planted]='each planted bug is found by its fuzz target within a minute'
 )
-names=(cuts store calls bytes kills growth)
+names=(cuts store calls bytes kills growth planted)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-8s %s\n' "$name" "${about[$name]}"; done
