@@ -26,10 +26,11 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kPackHeader = 12;
 
-/// Nothing in it can start a program; `bare` because all files are in worktrees.
+/// Nothing in it can start a program; `bare` because all files are in worktrees. Submodules are links to what is not
+/// here; looking into `.gitmodules` all the same would cost libgit2 1.5 memory that it never gives back.
 constexpr std::string_view kConfig =
     "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n\tlogallrefupdates = false\n"
-    "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
+    "[diff]\n\tignoreSubmodules = all\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
 
 /// What an agentd before us left when it was killed. Only one writes here.
 void sweep(const std::string& git_dir) {
