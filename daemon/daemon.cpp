@@ -51,7 +51,7 @@ Result<void> Daemon::open() {
   if (!socket) return fail(socket.error());
   socket_.emplace(std::move(*socket));
 
-  constexpr std::array kDomains = {&sandbox::kSandboxDomain, &sandbox::kPoolDomain};
+  constexpr std::array kDomains = {&sandbox::kSandboxDomain, &sandbox::kPoolDomain, &team::kResidenceDomain};
   std::vector<store::Domain> domains;
   for (const store::Domain* domain : kDomains) domains.push_back(*domain);
   std::ranges::copy(Accounts::domains(), std::back_inserter(domains));
@@ -115,6 +115,8 @@ Result<void> Daemon::open() {
                                                                           .steward = steward_.get()});
   teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places);
   forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
+  residences_ = std::make_unique<team::Residences>(loop_, *store_, *sandboxes_);
+  residences_->ask_first(teams_->homes());
   services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,
                                                             .store = *store_,
                                                             .sandboxes = *sandboxes_,
@@ -124,6 +126,7 @@ Result<void> Daemon::open() {
                                                             .log_file = setup_.logging.file(),
                                                             .control = *this,
                                                             .forwards = *forwards_,
+                                                            .residences = *residences_,
                                                             .background = background_,
                                                             .started = loop_.clock().wall(),
                                                             .started_mono = loop_.clock().now()});
@@ -136,6 +139,7 @@ Result<void> Daemon::open() {
   rpc::add_db_methods(*router_, *services_);
   rpc::add_pool_methods(*router_, *services_);
   rpc::add_sandbox_methods(*router_, *services_);
+  rpc::add_team_methods(*router_, *services_);
   rpc::add_template_methods(*router_, *services_);
   accounts_->add_methods(*router_);
   teams_->add_methods(*router_);
@@ -160,6 +164,8 @@ async::Task<Result<void>> Daemon::run() {
   const Result<void> teams = co_await teams_->start();
   if (!teams) co_return fail(teams.error());
   enforcer_->attach(sandboxes_.get());
+  const Result<void> residences = co_await residences_->recover();
+  if (!residences) co_return fail(residences.error());
   const Result<void> begun = co_await record_start();
   if (!begun) co_return fail(begun.error());
   server_->start();
@@ -175,6 +181,7 @@ async::Task<Result<void>> Daemon::run() {
   background_.cancel_all();
   teams_->stop();
   forwards_.reset();
+  residences_.reset();
   const Result<void> remembered = co_await accounts_->stop();
   if (!remembered) logger().warn("rate limits start anew", {{"error", remembered.error()}});
   teams_.reset();

@@ -11,10 +11,11 @@
 #include "daemon/server.hpp"
 #include "daemon/service/socket.hpp"
 #include "daemon/service/systemd.hpp"
-#include "daemon/teams.hpp"
 #include "daemon/steward/enforcer.hpp"
 #include "daemon/steward/limited_provider.hpp"
 #include "daemon/steward/steward.hpp"
+#include "daemon/team/residences.hpp"
+#include "daemon/teams.hpp"
 
 namespace swarm {
 
@@ -85,6 +86,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<sandbox::Sandboxes> sandboxes_;
   std::unique_ptr<Teams> teams_;
   std::unique_ptr<forward::Forwards> forwards_;
+  std::unique_ptr<team::Residences> residences_;
   std::unique_ptr<rpc::Services> services_;
   std::unique_ptr<Server> server_;
   Duration drain_{0};

@@ -2,9 +2,21 @@
 
 #include "daemon/swarm/ports.hpp"
 #include "daemon/swarm/swarms.hpp"
+#include "daemon/team/homes.hpp"
 #include "protocol/places/places.hpp"
 
 namespace swarm {
+
+/// Where swarms live, as their service knows it.
+class SwarmHomes final : public team::Homes {
+ public:
+  explicit SwarmHomes(swarms::Swarms& swarms) : swarms_(swarms) {}
+  [[nodiscard]] Result<team::Home> find(const std::optional<std::string>& what) const override;
+  [[nodiscard]] std::optional<team::Home> of_sandbox(const std::string& sandbox) const override;
+
+ private:
+  swarms::Swarms& swarms_;
+};
 
 /// Swarms with what they stand on, put together: git on the host and the ports of the workflow engine.
 class Teams {
@@ -24,11 +36,13 @@ class Teams {
   void add_methods(wire::Router& router);
 
   [[nodiscard]] swarms::Swarms& swarms() { return swarms_; }
+  [[nodiscard]] const team::Homes& homes() const { return homes_; }
 
  private:
   git::Program git_;
   swarms::Swarms swarms_;
   swarms::Ports ports_;
+  SwarmHomes homes_;
 };
 
 }  // namespace swarm

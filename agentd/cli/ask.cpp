@@ -36,14 +36,17 @@ std::string unique_key() {
 Result<Value> ask(const Invocation& call_from, Question question) {
   if (question.again == Again::keyed) question.arguments.emplace_back("idempotency_key", unique_key());
   const Value arguments(std::move(question.arguments));
-  const auto until = std::chrono::steady_clock::now() + kRestart;
+  std::optional<std::chrono::steady_clock::time_point> give_up;  // from the first loss on: a call may have waited long
   for (;;) {
     Sent sent = Sent::no;
     Result<Value> answer = call(call_from.socket, std::string(question.method), arguments, question.patience, &sent);
     const bool lost = !answer && answer.error().code == Code::unavailable && sent != Sent::answered;
     const bool may_repeat = sent == Sent::no || question.again != Again::never;
     // Outside of a sandbox there is nothing to wait for.
-    if (!lost || !may_repeat || std::chrono::steady_clock::now() > until || !exists(call_from.socket)) return answer;
+    if (!lost || !may_repeat || !exists(call_from.socket)) return answer;
+    const auto now = std::chrono::steady_clock::now();
+    if (!give_up) give_up = now + kRestart;
+    if (now > *give_up) return answer;
     std::this_thread::sleep_for(kBetween);  // a restart cannot be waited for in another way
   }
 }

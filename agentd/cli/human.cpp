@@ -9,9 +9,11 @@
 namespace swarm::cli {
 namespace {
 
-void print_answer(const Value& reply) {
-  const std::string text = text_of(reply, "answer");
-  print_text(text.empty() ? text_of(reply, "text") : text);
+/// What a person answered: words, or that it was approved or rejected.
+void print_answer(const Value& question) {
+  const std::string state = text_of(question, "state");
+  if (state != "answered") print_line(state);
+  if (const std::string text = text_of(question, "answer"); !text.empty()) print_text(text);
 }
 
 int ask_human(const Invocation& call) {
@@ -23,15 +25,24 @@ int ask_human(const Invocation& call) {
   Result<std::string> question = read_text(*args, 0);
   if (!question) return misused(call, question.error());
   const auto patience = wait->value_or(std::chrono::hours(1));
-  Value::Map arguments{{"question", std::move(*question)}, {"wait_ms", std::int64_t{patience.count()}}};
+  Value::Map arguments{{"text", std::move(*question)}, {"wait_ms", std::int64_t{patience.count()}}};
   const std::vector<std::string> options = args->values("--option");
   if (!options.empty()) arguments.emplace_back("options", Value::Array(options.begin(), options.end()));
-  return answer(call, *args,
-                {.method = "human.ask",
-                 .arguments = std::move(arguments),
-                 .again = Again::keyed,
-                 .patience = patience + std::chrono::seconds(30)},
-                print_answer);
+  const Result<Value> got = ask(call, {.method = "human.ask",
+                                       .arguments = std::move(arguments),
+                                       .again = Again::keyed,
+                                       .patience = patience + std::chrono::seconds(30)});
+  if (!got) return failed(got.error());
+  if (text_of(*got, "state") == "open") {
+    return failed({.code = Code::deadline_exceeded,
+                   .message = "nobody has answered yet; the question stays open as " + text_of(*got, "id")});
+  }
+  if (args->json()) {
+    print_json(*got);
+  } else {
+    print_answer(*got);
+  }
+  return flushed();
 }
 
 constexpr std::array kVerbs = {

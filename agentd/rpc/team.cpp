@@ -50,7 +50,7 @@ void bind_team(wire::Router& router, TeamService& service) {
               [&team](CallContext&, api::TeamJoinRequest request) { return team.join(std::move(request)); });
   router.bind(api::inside::kTeamLeave,
               [&team](CallContext&, api::TeamLeaveRequest request) { return team.leave(std::move(request)); });
-  router.bind(api::inside::kTeamList, [&team](CallContext&, const api::Empty&) { return team.info(); });
+  router.bind(api::inside::kTeamList, [&team](CallContext&, const api::TeamListRequest&) { return team.info(); });
 }
 
 }  // namespace swarm::agentd

@@ -69,6 +69,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
              .identity = identity_mode()}),
       team_service_(loop, random, team_),
       git_(loop, git_setup(options_.workspace, users_, exec_service_, team_service_)),
+      upward_(loop),
       router_({.name = "agentd", .version = SWARM_VERSION, .features = {}}, loop.clock()),
       budget_(loop, kSessionBytes),
       ending_(loop),
@@ -99,6 +100,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   bind_note(router_, team_service_);
   bind_panes(router_, panes_);
   bind_git(router_, git_, team_);
+  bind_upward(router_, team_service_, upward_);
 }
 
 Result<wire::TunnelSecret> Agentd::read_secret() const {
@@ -206,8 +208,11 @@ async::Task<> Agentd::serve_tunnel(wire::Tunnel tunnel) {
   } const counted(tunnels_);
   wire::PeerHandler handler(router_,
                             {.kind = wire::Peer::Kind::daemon, .credentials = {}, .sandbox = options_.sandbox});
-  wire::Connection connection(loop_, std::move(tunnel.session), wire::Side::acceptor, {}, &handler);
-  const Error why = co_await connection.run();
+  // Shared with calls to the daemon that are under way when the tunnel goes.
+  const auto connection = std::make_shared<wire::Connection>(loop_, std::move(tunnel.session), wire::Side::acceptor,
+                                                             wire::Limits{}, &handler);
+  upward_.stands(connection);
+  const Error why = co_await connection->run();
   say("a tunnel ended: " + why.to_string());
 }
 

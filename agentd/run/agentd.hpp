@@ -14,6 +14,7 @@
 #include "agentd/rpc/metrics.hpp"
 #include "agentd/rpc/pane.hpp"
 #include "agentd/rpc/team.hpp"
+#include "agentd/rpc/upward.hpp"
 #include "agentd/run/options.hpp"
 #include "protocol/async/signals.hpp"
 #include "protocol/transport/unix.hpp"
@@ -66,6 +67,7 @@ class Agentd {
   Team team_;
   TeamService team_service_;
   git::Git git_;
+  Upward upward_;
   wire::Router router_;
   wire::SessionBudget budget_;
   std::unique_ptr<transport::UnixListener> listener_;

@@ -12,6 +12,10 @@ namespace swarm::forward {
 class Forwards;
 }
 
+namespace swarm::team {
+class Residences;
+}
+
 namespace swarm::rpc {
 
 /// What a method may ask of the program around it.
@@ -35,6 +39,7 @@ struct Services {
   const std::filesystem::path& log_file;  ///< empty: none
   Control& control;
   forward::Forwards& forwards;
+  team::Residences& residences;
   async::TaskSet& background;  ///< work that outlives the client that caused it
   WallTime started;
   MonoTime started_mono;
@@ -51,6 +56,7 @@ void add_files_methods(wire::Router& router, Services& services);
 void add_forward_methods(wire::Router& router, Services& services);
 void add_pane_methods(wire::Router& router, Services& services);
 void add_sandbox_methods(wire::Router& router, Services& services);
+void add_team_methods(wire::Router& router, Services& services);
 void add_template_methods(wire::Router& router, Services& services);
 
 }  // namespace swarm::rpc

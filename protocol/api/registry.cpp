@@ -81,6 +81,7 @@ std::span<const MethodInfo* const> all_methods() {
       secret_methods(),
       swarm_methods(),
       task_methods(),
+      team_methods(),
       template_methods(),
   });
   // clang-format on
@@ -89,7 +90,7 @@ std::span<const MethodInfo* const> all_methods() {
 
 std::span<const MethodInfo* const> agentd_methods() {
   static const auto all =
-      joined<MethodInfo>({rpc_methods(), agentd_own_methods(), team_methods(), pane_inside_methods(), git_methods()});
+      joined<MethodInfo>({rpc_methods(), agentd_own_methods(), team_inside_methods(), pane_inside_methods(), git_methods()});
   return all;
 }
 

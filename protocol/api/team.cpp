@@ -9,10 +9,20 @@ template const TypeInfo& type_of<TeamOpenRequest>();
 template const TypeInfo& type_of<TeamInfo>();
 template const TypeInfo& type_of<TeamJoinRequest>();
 template const TypeInfo& type_of<TeamLeaveRequest>();
+template const TypeInfo& type_of<InSandbox<TeamOpenRequest>>();
+template const TypeInfo& type_of<InSwarm<TeamJoinRequest>>();
+template const TypeInfo& type_of<InSwarm<TeamLeaveRequest>>();
+template const TypeInfo& type_of<TeamListRequest>();
+template const TypeInfo& type_of<InSwarm<TeamListRequest>>();
 
-std::span<const MethodInfo* const> team_methods() {
+std::span<const MethodInfo* const> team_inside_methods() {
   static constexpr std::array<const MethodInfo*, 4> kAll = {&inside::kTeamOpen, &inside::kTeamJoin, &inside::kTeamLeave,
                                                             &inside::kTeamList};
+  return kAll;
+}
+
+std::span<const MethodInfo* const> team_methods() {
+  static constexpr std::array<const MethodInfo*, 4> kAll = {&kTeamOpen, &kTeamJoin, &kTeamLeave, &kTeamList};
   return kAll;
 }
 

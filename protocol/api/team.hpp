@@ -112,6 +112,15 @@ struct TeamLeaveRequest {
   }
 };
 
+struct TeamListRequest {
+  bool operator==(const TeamListRequest&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("TeamListRequest", "Which team: that of the swarm.");
+  }
+};
+
 /// The methods as agentd serves them to the daemon.
 namespace inside {
 
@@ -140,7 +149,7 @@ inline constexpr Method<TeamLeaveRequest, TeamMember> kTeamLeave{{
     .effect = Effect::changes,
     .errors = {{Code::failed_precondition, "no team is open"}, {Code::not_found, "no such agent"}},
 }};
-inline constexpr Method<Empty, TeamInfo> kTeamList{{
+inline constexpr Method<TeamListRequest, TeamInfo> kTeamList{{
     .name = "team.list",
     .doc = "Says whose home the sandbox is and who belongs to it.",
     .caller = Caller::daemon,
@@ -149,6 +158,36 @@ inline constexpr Method<Empty, TeamInfo> kTeamList{{
 
 }  // namespace inside
 
+// The same for people and tools on the host, who say which sandbox is meant. `swarmctl deploy` does it by itself.
+inline constexpr Method<InSandbox<TeamOpenRequest>, TeamInfo> kTeamOpen{{
+    .name = "team.open",
+    .doc = "Makes a sandbox the home of a swarm, without a workflow: its agents talk, lock and take notes.",
+    .effect = Effect::changes,
+    .errors = {{Code::not_found, "no such sandbox"},
+               {Code::already_exists, "the swarm has its home elsewhere"},
+               {Code::failed_precondition, "it is the home of another swarm, or had a larger epoch"}},
+}};
+inline constexpr Method<InSwarm<TeamJoinRequest>, TeamMember> kTeamJoin{{
+    .name = "team.join",
+    .doc = "Adds an agent to a swarm: a uid, a home and a place in the registry.",
+    .effect = Effect::changes,
+    .errors = {{Code::not_found, "no such swarm"}, {Code::resource_exhausted, "all uids of its sandbox are given"}},
+}};
+inline constexpr Method<InSwarm<TeamLeaveRequest>, TeamMember> kTeamLeave{{
+    .name = "team.leave",
+    .doc = "An agent's program has ended for good: its locks come free, and nobody can write to it any more.",
+    .effect = Effect::changes,
+    .errors = {{Code::not_found, "no such swarm or agent"}},
+}};
+inline constexpr Method<InSwarm<TeamListRequest>, TeamInfo> kTeamList{{
+    .name = "team.list",
+    .doc = "Says who belongs to a swarm, and as whom their programs run.",
+    .errors = {{Code::not_found, "no such swarm"}},
+}};
+
+/// As agentd serves them.
+std::span<const MethodInfo* const> team_inside_methods();
+/// As the daemon does.
 std::span<const MethodInfo* const> team_methods();
 
 }  // namespace swarm::api

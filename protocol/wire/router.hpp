@@ -103,6 +103,14 @@ class Router {
                       }});
   }
 
+  /// Serves `method` with its parameters as they came, for who passes them on to somebody that knows what they mean.
+  /// Only who may call is checked here.
+  void bind_raw(const api::MethodInfo& method, std::function<Reply(CallContext, Value params)> handler) {
+    add(method, Route{.info = &method, .call = [handler = std::move(handler)](CallContext context, Value params) {
+                        return handler(std::move(context), std::move(params));
+                      }});
+  }
+
   /// Calls `handler`, a `void(CallContext&, Params)`, for each of these notifications. One with wrong parameters ends
   /// its connection; one that nobody bound is ignored, since the peer may be newer.
   template <class Params, class F>

@@ -16,7 +16,12 @@ void collect(std::map<std::string, const TypeInfo*>& out, const TypeInfo& type) 
   const auto& fields = type.fields;
   const bool in_sandbox = !fields.empty() && fields.front().name == "sandbox" &&
                           (fields.front().is_required || (fields.size() > 1 && fields[1].name == "swarm"));
-  const auto [place, added] = out.emplace(in_sandbox ? type.name + " in a sandbox" : type.name, &type);
+  // Likewise `swarm`, for what the daemon finds the sandbox of.
+  const bool in_swarm = !fields.empty() && fields.front().name == "swarm" && !fields.front().is_required;
+  const auto [place, added] = out.emplace(type.name + (in_sandbox ? " in a sandbox"
+                                                       : in_swarm ? " in a swarm"
+                                                                  : ""),
+                                          &type);
   if (!added && place->second != &type) throw std::logic_error("two wire structs are called " + place->first);
   if (!added) return;
   for (const FieldInfo& field : type.fields) collect(out, field.type());

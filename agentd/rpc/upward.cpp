@@ -1,0 +1,95 @@
+#include "agentd/rpc/upward.hpp"
+
+#include <fmt/format.h>
+
+#include "protocol/api/human.hpp"
+#include "protocol/api/proposal.hpp"
+#include "protocol/api/review.hpp"
+#include "protocol/api/task.hpp"
+#include "protocol/async/timer.hpp"
+#include "protocol/core/utf8.hpp"
+
+namespace swarm::agentd {
+namespace {
+
+using wire::CallContext;
+
+/// Below the patience of those who call.
+constexpr std::chrono::seconds kPatience{8};
+
+bool has_field(const api::MethodInfo& method, std::string_view name) {
+  return std::ranges::find(method.request().fields, name, &api::FieldInfo::name) != method.request().fields.end();
+}
+
+/// The parameters as the daemon gets them: `swarm` is the tunnel's own, `agent` the kernel's word.
+Result<Value> with_agent(const api::MethodInfo& method, Value params, const std::string& agent) {
+  Result<Value> named = api::named_arguments(std::move(params));
+  if (!named) return named;
+  Value::Map* fields = named->as_map();
+  if (fields == nullptr) return fail(Code::invalid_argument, "the parameters must be an array of one map");
+  if (const Value* said = named->find("agent"); said != nullptr && !said->is_nil() && *said != Value(agent)) {
+    const std::string* text = said->as_string();
+    return fail(Code::permission_denied,
+                fmt::format("you are '{}', and nobody speaks for '{}'", agent, text == nullptr ? "" : shown(*text)));
+  }
+  std::erase_if(*fields, [](const Value::Member& field) { return field.first == "agent" || field.first == "swarm"; });
+  if (has_field(method, "agent")) named->set("agent", agent);
+  return named;
+}
+
+async::Task<Result<Value>> refused(Error error) { co_return fail(std::move(error)); }
+
+wire::Reply pass_up(const api::MethodInfo& method, TeamService& service, Upward& upward, const CallContext& context,
+                    Value params) {
+  std::optional<std::string> swarm;
+  if (const Value::Array* list = params.as_array(); list != nullptr && !list->empty()) {
+    const Value* named = list->front().find("swarm");
+    if (named != nullptr && named->as_string() != nullptr) swarm = *named->as_string();
+  }
+  const Result<coord::Actor> caller = agent_of(service, context, swarm);
+  if (!caller) return refused(caller.error());
+  Result<Value> request = with_agent(method, std::move(params), caller->name);
+  if (!request) return refused(request.error());
+  return upward.call(std::string(method.name), Value(Value::Array{std::move(*request)}));
+}
+
+}  // namespace
+
+void Upward::stands(const std::shared_ptr<wire::Connection>& connection) {
+  connection_ = connection;
+  came_up_.notify_all();
+}
+
+async::Task<Result<std::shared_ptr<wire::Connection>>> Upward::connection() {
+  for (;;) {
+    if (auto now = connection_.lock(); now != nullptr && !now->closed()) co_return now;
+    co_await came_up_.wait();
+  }
+}
+
+async::Task<Result<Value>> Upward::call(std::string method, Value params) {
+  auto waiting = async::with_timeout(loop_, connection(), kPatience, "the tunnel");
+  const auto up = co_await std::move(waiting);
+  if (!up) {
+    co_return fail(Code::unavailable, fmt::format("'{}' is answered by the daemon on the host, which is not connected "
+                                                  "now; locks, messages and notes work meanwhile",
+                                                  method));
+  }
+  auto asking = (*up)->call(std::move(method), std::move(params));
+  Result<Value> answer = co_await std::move(asking);
+  co_return answer;
+}
+
+void bind_upward(wire::Router& router, TeamService& service, Upward& upward) {
+  for (const auto& domain :
+       {api::task_methods(), api::review_methods(), api::proposal_methods(), api::human_methods()}) {
+    for (const api::MethodInfo* method : domain) {
+      if (method->caller != api::Caller::tunnel && method->caller != api::Caller::both) continue;
+      router.bind_raw(*method, [method, &service, &upward](const CallContext& context, Value params) {
+        return pass_up(*method, service, upward, context, std::move(params));
+      });
+    }
+  }
+}
+
+}  // namespace swarm::agentd

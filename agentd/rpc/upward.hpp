@@ -1,0 +1,31 @@
+#pragma once
+// Calls of agents that the daemon answers: tasks, reviews, proposals, questions to people. They go up the tunnel as
+// they came, with the agent that the kernel says calls.
+
+#include "agentd/rpc/team.hpp"
+
+namespace swarm::agentd {
+
+/// The tunnel to the daemon, as far as there is one; outlives the router.
+class Upward {
+ public:
+  explicit Upward(async::Loop& loop) : loop_(loop), came_up_(loop) {}
+
+  /// While a tunnel stands its connection is used. The newest of several counts.
+  void stands(const std::shared_ptr<wire::Connection>& connection);
+
+  /// Calls the daemon. With the tunnel down this waits a while, then it is `unavailable`.
+  async::Task<Result<Value>> call(std::string method, Value params);
+
+ private:
+  async::Task<Result<std::shared_ptr<wire::Connection>>> connection();
+
+  async::Loop& loop_;
+  async::Condition came_up_;
+  std::weak_ptr<wire::Connection> connection_;
+};
+
+/// Serves every method of tasks, reviews, proposals and questions that is for agents, by passing it on.
+void bind_upward(wire::Router& router, TeamService& service, Upward& upward);
+
+}  // namespace swarm::agentd
