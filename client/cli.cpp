@@ -128,6 +128,7 @@ All commands: swarmctl --help      One of them: swarmctl exec --help
 void build_commands(CLI::App& root, Selection& selection) {
   add_deploy_command(root, selection);
   add_swarm_commands(root, selection);
+  add_team_commands(root, selection);
   add_monitor_command(root, selection);
   add_report_command(root, selection);
   add_sandbox_commands(root, selection);

@@ -21,6 +21,7 @@ void add_events_command(CLI::App& root, Selection& selection);
 void add_deploy_command(CLI::App& root, Selection& selection);
 void add_monitor_command(CLI::App& root, Selection& selection);
 void add_report_command(CLI::App& root, Selection& selection);
+void add_team_commands(CLI::App& root, Selection& selection);
 void add_swarm_commands(CLI::App& root, Selection& selection);
 void add_template_commands(CLI::App& root, Selection& selection);
 void add_daemon_commands(CLI::App& root, Selection& selection);
