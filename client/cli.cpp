@@ -144,6 +144,8 @@ void build_commands(CLI::App& root, Selection& selection) {
   add_doctor_command(root, selection);
   add_config_commands(root, selection);
   add_rpc_command(root, selection);
+  add_attach_command(root, selection);
+  add_pane_commands(root, selection);
   add_completion_commands(root, selection);
   add_help_commands(root, selection);
 }

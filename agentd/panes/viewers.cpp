@@ -135,7 +135,8 @@ async::Task<Result<Panes::Viewer>> Panes::attach(api::PaneAttachRequest request,
   Result<std::unique_ptr<Foreground>> client = co_await execs_.start_foreground(std::move(spec), std::move(streams));
   if (!client) co_return fail(client.error());
   pane->viewers[viewer] = (*client)->exec();
-  co_return Viewer{.reply = {.viewer = viewer, .info = pane_info(*pane, std::nullopt)}, .client = std::move(*client)};
+  co_return Viewer{.reply = {.viewer = viewer, .exec = (*client)->exec()->id(), .info = pane_info(*pane, std::nullopt)},
+                   .client = std::move(*client)};
 }
 
 }  // namespace swarm::agentd::panes

@@ -14,6 +14,9 @@ void add_sandbox_commands(CLI::App& root, Selection& selection);
 void add_exec_commands(CLI::App& root, Selection& selection);
 void add_shell_command(CLI::App& root, Selection& selection);
 void add_cp_command(CLI::App& root, Selection& selection);
+void add_attach_command(CLI::App& root, Selection& selection);
+/// After the commands of `agent`, to whose group it adds.
+void add_pane_commands(CLI::App& root, Selection& selection);
 void add_ps_commands(CLI::App& root, Selection& selection);
 void add_logs_command(CLI::App& root, Selection& selection);
 void add_forward_commands(CLI::App& root, Selection& selection);

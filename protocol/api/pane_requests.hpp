@@ -362,6 +362,7 @@ struct PaneAttachRequest {
 
 struct PaneAttachReply {
   std::string viewer;
+  std::string exec;
   PaneInfo info;
   bool operator==(const PaneAttachReply&) const = default;
 
@@ -369,6 +370,8 @@ struct PaneAttachReply {
   static void describe(D& d) {
     d.type("PaneAttachReply", "Attached. `output` ends when the viewer has detached or the pane was closed.");
     d.field("viewer", &PaneAttachReply::viewer, "The name of this viewer.").required();
+    d.field("exec", &PaneAttachReply::exec, "The program that is this viewer's terminal: `exec.wait` tells its end.")
+        .required();
     d.field("info", &PaneAttachReply::info, "The pane.").required();
   }
 };
