@@ -1,0 +1,91 @@
+"""A scripted model behind Anthropic's wire (POST /v1/messages, server-sent events), and a record of what it was asked."""
+
+import http.server
+import json
+import threading
+
+
+class Model(http.server.ThreadingHTTPServer):
+    """`script(request)` gives the blocks of the answer; `requests` keeps what came."""
+
+    daemon_threads = True
+
+    def __init__(self, script):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script = script
+        self.requests = []
+        self.lock = threading.Lock()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def port(self):
+        return self.server_address[1]
+
+    def turns(self):
+        """Requests of the conversation itself: those that offer tools."""
+        with self.lock:
+            return [r for r in self.requests if r.get("tools")]
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+def text(words):
+    return {"type": "text", "text": words}
+
+
+def tool(number, name, **arguments):
+    return {"type": "tool_use", "id": f"toolu_{number:06}", "name": name, "input": arguments}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.send(200, "text/plain", b"")
+
+    def do_GET(self):
+        self.send(404, "text/plain", b"")
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        if "count_tokens" in self.path:
+            return self.send(200, "application/json", b'{"input_tokens": 10}')
+        with self.server.lock:
+            self.server.requests.append(request)
+            number = len(self.server.requests)
+        blocks = self.server.script(request)
+        stop = "tool_use" if any(b["type"] == "tool_use" for b in blocks) else "end_turn"
+        message = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": request.get("model", "m"),
+                   "content": [], "stop_reason": None, "stop_sequence": None,
+                   "usage": {"input_tokens": 10, "output_tokens": 5}}
+        if not request.get("stream"):
+            body = {**message, "content": blocks, "stop_reason": stop}
+            return self.send(200, "application/json", json.dumps(body).encode())
+        events = [("message_start", {"message": message})]
+        for i, block in enumerate(blocks):
+            if block["type"] == "text":
+                begin, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+            else:
+                begin = {**block, "input": {}}
+                delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+            events.append(("content_block_start", {"index": i, "content_block": begin}))
+            events.append(("content_block_delta", {"index": i, "delta": delta}))
+            events.append(("content_block_stop", {"index": i}))
+        events.append(("message_delta", {"delta": {"stop_reason": stop, "stop_sequence": None},
+                                         "usage": {"output_tokens": 5}}))
+        events.append(("message_stop", {}))
+        body = "".join(f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n" for name, data in events)
+        self.send(200, "text/event-stream", body.encode())
+
+    def send(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
