@@ -129,6 +129,9 @@ void build_commands(CLI::App& root, Selection& selection) {
   add_deploy_command(root, selection);
   add_swarm_commands(root, selection);
   add_team_commands(root, selection);
+  add_work_commands(root, selection);
+  add_decide_commands(root, selection);
+  add_workflow_commands(root, selection);
   add_monitor_command(root, selection);
   add_report_command(root, selection);
   add_sandbox_commands(root, selection);
