@@ -130,6 +130,11 @@ Result<void> Daemon::open() {
                                                             .background = background_,
                                                             .started = loop_.clock().wall(),
                                                             .started_mono = loop_.clock().now()});
+  services_->sandbox_of_swarm = [this](const std::string& swarm) -> Result<std::string> {
+    Result<team::Home> home = residences_->find(swarm);
+    if (!home) return fail(home.error());
+    return std::move(home->sandbox);
+  };
   rpc::add_daemon_methods(*router_, *services_);
   rpc::add_events_methods(*router_, *services_);
   rpc::add_exec_methods(*router_, *services_);

@@ -20,6 +20,7 @@ namespace {
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
 
 constexpr Duration kLimit = 2min;
+constexpr std::uint32_t kFirstAgentUid = 2001;
 constexpr std::size_t kHunkBytes = 16'384;
 constexpr std::size_t kEventOutput = 2000;
 
@@ -51,7 +52,13 @@ std::string tail(const std::string& text, std::size_t bytes) {
   return to_utf8(text.size() <= bytes ? text : text.substr(text.size() - bytes));
 }
 
-std::string exec_user() { return "integrator"; }
+/// As whom merged trees are tested: the integrator, or whoever there is where all have one uid.
+std::string tester(const api::SwarmInfo& info) {
+  for (const api::SwarmAgentInfo& agent : info.agents) {
+    if (agent.uid && *agent.uid < kFirstAgentUid && !agent.user.empty()) return agent.user;
+  }
+  return "2000";
+}
 
 }  // namespace
 
@@ -253,13 +260,13 @@ async::Task<Result<workflow::TestRun>> Ports::test(workflow::StepKey key, workfl
   const std::string commit = what.commit.empty() ? "swarm/" + info.name + "/integration" : what.commit;
   tree.agent = fmt::format("test-{:016x}", std::hash<std::string>{}(key.run + key.step + commit));
   tree.base = commit;
-  tree.user = exec_user();
+  tree.user = tester(info);
   const auto made = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitWorktree, tree, kLimit);
   if (!made) co_return fail(made.error(), "a tree to test in");
   api::ExecStartRequest run;
   run.command = what.command;
   run.cwd = made->path;
-  run.user = exec_user();
+  run.user = tester(info);
   run.timeout_ms = std::max(what.timeout, std::chrono::milliseconds(1000));
   run.capture = true;
   run.labels = {{"swarm", info.id}, {"step", key.step}};

@@ -39,6 +39,19 @@ bool meet(const std::vector<coord::Pattern>& one, const std::vector<coord::Patte
   });
 }
 
+/// The lowest number among the changes of `agent` that are not merged yet: its one branch holds them.
+std::uint64_t first_pending(const std::vector<Task>& tasks, const std::string& agent) {
+  std::uint64_t first = UINT64_MAX;
+  for (const Task& task : tasks) {
+    const bool under_way = task.state == TaskState::checking || task.state == TaskState::in_review ||
+                           task.state == TaskState::in_dispute || task.state == TaskState::merging;
+    if (under_way && is_work(task) && !task.attempts.empty() && task.attempts.back().agent == agent) {
+      first = std::min(first, task.number);
+    }
+  }
+  return first;
+}
+
 /// The work that waits behind each task, its own included.
 class Chains {
  public:
@@ -91,11 +104,15 @@ const Task* best_task(const Case& c, const std::vector<Task>& tasks, const std::
     if (!mine) continue;
     for (const api::Path& path : task.touched) known_files.insert(path.bytes);
   }
+  const std::uint64_t pending = first_pending(tasks, agent);
   const Task* best = nullptr;
   std::tuple<bool, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t> best_score;
   for (const Task& task : tasks) {
     if (task.state != TaskState::ready || !may_take(c, task, agent)) continue;
     if (!task.reserved.empty() && task.reserved != agent) continue;
+    // What is begun on top of a change that may still be sent back cannot be merged without it. Earlier tasks may: in
+    // the order of tasks the pending one waits for them.
+    if (task.reserved != agent && is_work(task) && task.number > pending) continue;
     // Whoever failed at it comes last: only where nobody else is left.
     if (holds(task.avoid, agent) && task.reserved != agent) {
       const bool another = std::ranges::any_of(c.run.agents, [&](const api::RunAgent& each) {
