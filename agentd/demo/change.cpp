@@ -11,7 +11,7 @@ std::string path_of(const Self& self, const std::string& file) { return self.wor
 /// What the reviewers of the attempt before have found, and which decisions stand.
 struct History {
   Value::Array reviews;
-  bool weakened_test = false;  ///< somebody complained about a changed test
+  bool blamed = false;  ///< somebody tried it and found it wrong
 };
 
 Result<History> history_of(const Value& task) {
@@ -20,9 +20,7 @@ Result<History> history_of(const Value& task) {
   History history{.reviews = items(*shown, "reviews")};
   for (const Value& review : history.reviews) {
     for (const Value& reviewer : items(review, "reviewers")) {
-      for (const Value& finding : items(reviewer, "findings")) {
-        if (text(finding, "file").starts_with("tests/")) history.weakened_test = true;
-      }
+      if (text(reviewer, "verdict") == "request_changes") history.blamed = true;
     }
   }
   return history;
@@ -180,8 +178,7 @@ Result<std::string> make_change(const Self& self, const Value& task) {
       if (*down) not_this = before.value_or("");
     }
     const std::string choice = chosen(self, *wish, not_this);
-    summary =
-        attempt > 1 && history.weakened_test ? make_carefully(self, *wish, choice) : make_quickly(self, *wish, choice);
+    summary = attempt > 1 && history.blamed ? make_carefully(self, *wish, choice) : make_quickly(self, *wish, choice);
   }
   if (!summary) return summary;
 
