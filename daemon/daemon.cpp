@@ -147,7 +147,7 @@ Result<void> Daemon::open() {
   rpc::add_team_methods(*router_, *services_);
   rpc::add_template_methods(*router_, *services_);
   accounts_->add_methods(*router_);
-  teams_->add_methods(*router_);
+  teams_->add_methods(*router_, *tunnel_router_);
   server_ = std::make_unique<Server>(loop_, socket_->take_fd(),
                                      Server::Options{.limits = wire_limits(config.limits),
                                                      .max_connections = config.limits.connections,

@@ -1,6 +1,8 @@
 #include "daemon/teams.hpp"
 
 #include "daemon/rpc/swarm.hpp"
+#include "daemon/rpc/workflow.hpp"
+#include "daemon/workflow/schema.hpp"
 
 namespace swarm {
 
@@ -27,13 +29,20 @@ Teams::Teams(async::Loop& loop, store::Store& store, Random& random, sandbox::Sa
       swarms_(
           {.loop = loop, .store = store, .random = random, .sandboxes = sandboxes, .git = git_, .repos = places.repos}),
       ports_(swarms_),
-      homes_(swarms_) {}
+      engine_(loop, store, random, ports_),
+      runs_(engine_),
+      homes_(swarms_) {
+  swarms_.connect(runs_);
+}
 
-std::array<store::Domain, 1> Teams::domains() { return {swarms::kSwarmDomain}; }
+std::array<store::Domain, 2> Teams::domains() { return {swarms::kSwarmDomain, workflow::kWorkflowDomain}; }
 
 async::Task<Result<void>> Teams::start() {
-  Result<void> recovered = co_await swarms_.recover();
-  co_return recovered;
+  // Swarms first: the engine acts on them as soon as it goes on.
+  const Result<void> swarms = co_await swarms_.recover();
+  if (!swarms) co_return fail(swarms.error());
+  Result<void> runs = co_await engine_.recover();
+  co_return runs;
 }
 
 void Teams::stop() {
@@ -41,6 +50,9 @@ void Teams::stop() {
   swarms_.stop();
 }
 
-void Teams::add_methods(wire::Router& router) { rpc::add_swarm_methods(router, swarms_); }
+void Teams::add_methods(wire::Router& host, wire::Router& tunnel) {
+  rpc::add_swarm_methods(host, swarms_);
+  rpc::add_workflow_methods({.host = host, .tunnel = tunnel}, homes_, engine_);
+}
 
 }  // namespace swarm

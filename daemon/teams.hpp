@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/swarm/engine_runs.hpp"
 #include "daemon/swarm/ports.hpp"
 #include "daemon/swarm/swarms.hpp"
 #include "daemon/team/homes.hpp"
@@ -26,22 +27,26 @@ class Teams {
   Teams& operator=(const Teams&) = delete;
 
   /// The tables that the store must have.
-  [[nodiscard]] static std::array<store::Domain, 1> domains();
+  [[nodiscard]] static std::array<store::Domain, 2> domains();
 
   /// Takes up what an earlier run of the daemon left. When sandboxes are recovered.
   async::Task<Result<void>> start();
   /// Stops working on swarms; their sandboxes and agents go on.
   void stop();
 
-  void add_methods(wire::Router& router);
+  /// What people do with swarms and their runs, and what agents call from inside.
+  void add_methods(wire::Router& host, wire::Router& tunnel);
 
   [[nodiscard]] swarms::Swarms& swarms() { return swarms_; }
   [[nodiscard]] const team::Homes& homes() const { return homes_; }
+  [[nodiscard]] workflow::Engine& engine() { return engine_; }
 
  private:
   git::Program git_;
   swarms::Swarms swarms_;
   swarms::Ports ports_;
+  workflow::Engine engine_;
+  swarms::EngineRuns runs_;
   SwarmHomes homes_;
 };
 

@@ -394,6 +394,19 @@ Result<Definition> read_definition(std::string_view toml) {
   return out;
 }
 
+void set_review(Definition& definition, std::optional<std::uint32_t> reviewers, std::optional<std::uint32_t> rounds) {
+  if (reviewers == 0U) {
+    std::erase_if(definition.phases, [](const Phase& phase) {
+      return phase.kind == PhaseKind::review || phase.kind == PhaseKind::consensus;
+    });
+  }
+  for (Phase& phase : definition.phases) {
+    if (phase.kind != PhaseKind::review) continue;
+    if (reviewers) phase.count = *reviewers;
+    if (rounds) phase.rounds = *rounds;
+  }
+}
+
 api::WorkflowInfo describe_workflow(const Definition& definition, std::string_view source) {
   api::WorkflowInfo out{.name = definition.name,
                         .title = definition.title,

@@ -88,6 +88,9 @@ Definition parse_definition(std::string_view toml, std::vector<std::string>& pro
 /// `invalid_argument` with all problems.
 Result<Definition> read_definition(std::string_view toml);
 
+/// Takes over how a run wants its changes reviewed; without any reviewer there is no review and no dispute.
+void set_review(Definition& definition, std::optional<std::uint32_t> reviewers, std::optional<std::uint32_t> rounds);
+
 /// What `workflow.show` tells of it.
 api::WorkflowInfo describe_workflow(const Definition& definition, std::string_view source);
 

@@ -200,6 +200,7 @@ std::optional<Case> load_run(Turn& turn, const std::string& id) {
   auto run = one<Run>(turn, kRun, id);
   if (!run) return {};
   Definition definition = *turn.definitions().of(run->definition);
+  set_review(definition, run->reviewers, run->rounds);
   return Case{.run = std::move(*run), .definition = std::move(definition)};
 }
 

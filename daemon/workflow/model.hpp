@@ -14,12 +14,14 @@ struct Run : api::RunInfo {
   std::string definition;  ///< the TOML that it was begun with
   std::map<std::string, std::string> variables;
   std::optional<api::MergeOrder> order;
-  std::vector<std::string> gone;  ///< agents that have left
-  std::uint64_t next_number = 1;  ///< of its next task, review, proposal, question or step
-  std::int64_t paused_at_us = 0;  ///< as a moment; 0: it is not halted
-  std::uint32_t mended = 0;       ///< how often a red end result was sent back
-  std::string base;               ///< the head when it began
-  std::string last_test;          ///< how the last test of the whole ended
+  std::optional<std::uint32_t> reviewers;  ///< instead of what the workflow says; 0: no review
+  std::optional<std::uint32_t> rounds;     ///< of review, instead of what the workflow says
+  std::vector<std::string> gone;           ///< agents that have left
+  std::uint64_t next_number = 1;           ///< of its next task, review, proposal, question or step
+  std::int64_t paused_at_us = 0;           ///< as a moment; 0: it is not halted
+  std::uint32_t mended = 0;                ///< how often a red end result was sent back
+  std::string base;                        ///< the head when it began
+  std::string last_test;                   ///< how the last test of the whole ended
   bool operator==(const Run&) const = default;
 
   template <class D>
@@ -28,6 +30,8 @@ struct Run : api::RunInfo {
     d.field("definition", &Run::definition, "Workflow.");
     d.field("variables", &Run::variables, "Values of its variables.");
     d.field("order", &Run::order, "Order of merges.");
+    d.field("reviewers", &Run::reviewers, "Reviewers of each change.");
+    d.field("rounds", &Run::rounds, "Rounds of review.");
     d.field("gone", &Run::gone, "Agents that left.");
     d.field("next_number", &Run::next_number, "Next number.");
     d.field("paused_at_us", &Run::paused_at_us, "Since when it is halted.");

@@ -69,6 +69,7 @@ Result<Case> start_run(Turn& turn, const RunSpec& spec) {
                 fmt::format("the run {} of this swarm is under way; `swarmctl run cancel` ends it", other.id));
   }
   const api::RunStartRequest& request = spec.request;
+  set_review(*definition, request.reviewers, request.rounds);
   if (auto good = check_agents(request.agents); !good) return fail(good.error());
   std::vector<std::string> missing;
   for (const std::string& name : describe_workflow(*definition, "").variables) {
@@ -91,6 +92,8 @@ Result<Case> start_run(Turn& turn, const RunSpec& spec) {
   c.run.agents = request.agents;
   c.run.variables = request.variables;
   c.run.order = request.order;
+  c.run.reviewers = request.reviewers;
+  c.run.rounds = request.rounds;
   c.run.state = RunState::running;
   c.run.created_us = turn.wall_us();
   for (const Phase& phase : c.definition.phases) {

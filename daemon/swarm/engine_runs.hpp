@@ -1,0 +1,24 @@
+#pragma once
+
+#include "daemon/swarm/runs.hpp"
+#include "daemon/workflow/engine.hpp"
+
+namespace swarm::swarms {
+
+/// The workflow engine, as swarms ask it.
+class EngineRuns final : public Runs {
+ public:
+  explicit EngineRuns(workflow::Engine& engine) : engine_(engine) {}
+
+  async::Task<Result<api::RunInfo>> start(std::string swarm, api::RunStartRequest request) override;
+  async::Task<Result<std::optional<api::RunInfo>>> newest(std::string swarm) override;
+  async::Task<Result<void>> pause(std::string run, std::string reason) override;
+  async::Task<Result<void>> resume(std::string run) override;
+  async::Task<Result<void>> cancel(std::string run, std::string reason) override;
+  async::Task<Result<void>> retry(std::string run) override;
+
+ private:
+  workflow::Engine& engine_;
+};
+
+}  // namespace swarm::swarms
