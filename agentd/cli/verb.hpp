@@ -66,5 +66,7 @@ std::span<const Verb> human_verbs();
 std::span<const Verb> lock_verbs();
 std::span<const Verb> message_verbs();
 std::span<const Verb> note_verbs();
+std::span<const Verb> review_verbs();
+std::span<const Verb> task_verbs();
 
 }  // namespace swarm::cli

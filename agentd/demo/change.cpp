@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ranges>
 
 #include "agentd/demo/agent.hpp"
 #include "agentd/demo/code.hpp"
@@ -26,12 +27,14 @@ Result<History> history_of(const Value& task) {
   return history;
 }
 
-/// Whether a vote went against what the author has chosen.
+/// Whether the newest vote went against what the author has chosen.
 Result<bool> voted_down(const History& history) {
-  for (const Value& review : history.reviews) {
+  for (const Value& review : std::views::reverse(history.reviews)) {
     const std::string proposal = text(review, "settled_by");
-    if (proposal.empty() || text(review, "state") == "approved") continue;
-    return true;
+    if (proposal.empty()) continue;
+    const Result<Value> shown = swarm_tool({"vote", "show", proposal});
+    if (!shown) return fail(shown.error());
+    return text(*shown, "decision") == "change";
   }
   return false;
 }
@@ -140,8 +143,8 @@ void answer_findings(const Value::Array& reviews, const std::string& what) {
     for (const Value& finding : items(reviewer, "findings")) {
       if (!text(finding, "answer").empty()) continue;
       const Result<Value> answered =
-          swarm_tool({"review", "answer", text(last, "id"), std::to_string(number(finding, "number")), what,
-                      "--reviewer", text(reviewer, "agent")});
+          swarm_tool({"review", "answer", text(last, "id"), "--finding", std::to_string(number(finding, "number")),
+                      "--reviewer", text(reviewer, "agent"), "--text", what});
       if (!answered) say("  " + answered.error().message);
     }
   }

@@ -82,10 +82,10 @@ std::string findings_json(const std::vector<Found>& found) {
 
 Result<void> submit(const std::string& review, const std::string& verdict, const std::string& summary,
                     const std::vector<Found>& found) {
-  std::vector<std::string> words{"review", "submit", review, verdict, "--summary", summary};
+  std::vector<std::string> words{"review", "submit", review, "--" + verdict, "--summary", summary};
   std::string input;
   if (!found.empty()) {
-    words.insert(words.end(), {"--findings", "-"});
+    words.insert(words.end(), {"--findings-file", "-"});
     input = findings_json(found);
   }
   const Result<Value> submitted = swarm_tool(std::move(words), input);
@@ -121,7 +121,7 @@ Result<void> review_change(const Self& self, const Value& review) {
     const Result<Value> told =
         swarm_tool({"send", author, "Your change for '" + wish->title + "' does not hold: " + first});
     if (!told) say("  " + told.error().message);
-    return submit(id, "request_changes", "I tried it: " + std::to_string(found->size()) + " things do not hold.",
+    return submit(id, "request-changes", "I tried it: " + std::to_string(found->size()) + " things do not hold.",
                   *found);
   }
   if (!wish->choices.empty()) {
@@ -170,14 +170,13 @@ Result<void> vote(const Self& self, const std::string& proposal) {
       for (const std::string& choice : wish->choices) {
         if (liked.empty() || liking(self, wish->name + choice) > liking(self, wish->name + liked)) liked = choice;
       }
-      // The engine lists first what lets the change pass.
-      const bool keep = liked == *made;
-      const std::string* option = keep ? options.front().as_string() : options.back().as_string();
-      if (option != nullptr) best = *option;
+      best = liked == *made ? "merge" : "change";
       why = "I would join with " + liked + "; the change joins with " + *made;
     }
   }
-  if (best.empty()) {
+  const bool offered = std::ranges::any_of(options, [&](const Value& option) { return option == Value(best); });
+  if (!offered) {
+    best.clear();
     for (const Value& option : options) {
       const std::string* name = option.as_string();
       if (name == nullptr) continue;

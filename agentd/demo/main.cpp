@@ -28,7 +28,7 @@ void work_on(const Self& self, const Value& task) {
   if (text(task, "kind") == "answer") {
     const Result<std::string> answer = answer_task(self, task);
     const Result<Value> told = answer ? swarm_tool({"task", "done", id, "--answer", *answer})
-                                      : swarm_tool({"task", "fail", id, answer.error().message});
+                                      : swarm_tool({"task", "fail", id, "--reason", answer.error().message});
     if (!told) say("  " + told.error().message);
     return;
   }
@@ -36,7 +36,7 @@ void work_on(const Self& self, const Value& task) {
   if (summary) say("  " + *summary);
   if (!summary) say("  cannot: " + summary.error().message);
   const Result<Value> told = summary ? swarm_tool({"task", "done", id, "--summary", *summary})
-                                     : swarm_tool({"task", "fail", id, summary.error().message});
+                                     : swarm_tool({"task", "fail", id, "--reason", summary.error().message});
   if (!told) say("  " + told.error().message);
 }
 

@@ -22,7 +22,7 @@ Result<std::string> research(const Self& self) {
   for (const auto& [file, count] : modules) {
     if (count > 1) report += "\n" + std::to_string(count) + " wishes meet in " + file + ".";
   }
-  const Result<Value> noted = swarm_tool({"note", "set", "research", report});
+  const Result<Value> noted = swarm_tool({"note", "put", "research", report});
   if (!noted) say("  " + noted.error().message);
   return report;
 }
@@ -36,8 +36,15 @@ Result<std::string> plan(const Self& self) {
                 "there is no file in features/, and the demo agent has no model: it understands nothing else. Deploy a "
                 "coding agent with --agent, or try './dev demo'");
   }
+  // What is planned already, where this is begun a second time.
+  const Result<Value> known = swarm_tool({"task", "list"});
+  if (!known) return fail(known.error());
   std::map<std::string, std::string> tasks;
   for (const Wish& wish : *wishes) {
+    for (const Value& task : items(*known, "tasks")) {
+      if (text(task, "title") == wish.title) tasks[wish.name] = text(task, "id");
+    }
+    if (tasks.contains(wish.name)) continue;
     std::vector<std::string> words{"task",
                                    "add",
                                    wish.title,
@@ -45,7 +52,7 @@ Result<std::string> plan(const Self& self) {
                                    wish.kind == "fix" ? "fix" : "change",
                                    "--body",
                                    "What is wished for stands in " + wish.path + ".",
-                                   "--files",
+                                   "--file",
                                    wish.module + (wish.register_in.empty() ? "" : "," + wish.register_in),
                                    "--priority",
                                    wish.kind == "fix" ? "20"

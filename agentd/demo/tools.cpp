@@ -1,27 +1,44 @@
 #include "agentd/demo/tools.hpp"
 
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "agentd/demo/process.hpp"
 #include "protocol/api/json.hpp"
 
 namespace swarm::demo {
+namespace {
+
+// Exit statuses of `swarm`.
+constexpr int kUnavailable = 3;
+constexpr int kNotFound = 4;
+constexpr int kTries = 60;
+
+}  // namespace
 
 Result<Value> swarm_tool(std::vector<std::string> words, const std::string& input) {
   std::string shown = "swarm";
   for (std::size_t i = 0; i < words.size() && i < 4; ++i) shown += " " + words[i];
   words.insert(words.begin(), "swarm");
   words.emplace_back("--json");
-  const Result<Ran> ran = run(words, {}, input);
-  if (!ran) return fail(ran.error());
-  if (!ran->ok()) {
-    const Code code = ran->status == 3 ? Code::unavailable : ran->status == 4 ? Code::not_found : Code::internal;
-    return fail(code, shown + ": " + ran->err);
+  for (int tried = 0;; ++tried) {
+    const Result<Ran> ran = run(words, {}, input);
+    if (!ran) return fail(ran.error());
+    if (ran->ok()) {
+      if (ran->out.empty()) return Value();
+      Result<Value> answer = api::value_from_json(ran->out);
+      if (!answer) return fail(answer.error(), shown);
+      return answer;
+    }
+    // The daemon may be away for a while; whatever is asked of it can be asked again.
+    const bool away = ran->status == kUnavailable;
+    if (!away || tried == kTries) {
+      const Code code = away ? Code::unavailable : ran->status == kNotFound ? Code::not_found : Code::internal;
+      return fail(code, shown + ": " + ran->err);
+    }
+    sleep(1);
   }
-  if (ran->out.empty()) return Value();
-  Result<Value> answer = api::value_from_json(ran->out);
-  if (!answer) return fail(answer.error(), shown);
-  return answer;
 }
 
 std::string text(const Value& map, std::string_view key) {

@@ -306,7 +306,6 @@ def make(seed, directory):
     files["README.md"] = ("# words\n\nSmall operations on text. `python3 -m words OPERATION TEXT`.\n\n"
                           "What is wished for stands in `features/`, a file each; how it is tested in `tests/`:\n\n"
                           "    python3 -m unittest discover -s tests -t .\n")
-    files["Makefile"] = "test:\n\tpython3 -B -m unittest discover -s tests -t .\n.PHONY: test\n"
     for name, content in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)

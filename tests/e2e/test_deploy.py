@@ -1,0 +1,169 @@
+"""The main job: a repository and a sentence go in, a branch with reviewed, tested and merged commits comes back. The
+agents are the demo agent, which makes real changes; what comes of them is judged by the tests as they were before, and
+by every example of every wish."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import wait_until
+
+SAMPLE = pathlib.Path(__file__).resolve().parents[1] / "demo/sample_project.py"
+FEATURE = "Mend what is broken, and make all that is wished for in features/"
+PATIENCE = 240
+
+
+def git(directory, *arguments):
+    return subprocess.run(["git", "-c", "safe.directory=*", "-C", str(directory), *arguments], check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def make_project(daemon, seed):
+    directory = daemon.home / "words"
+    subprocess.run([sys.executable, SAMPLE, str(seed), directory], check=True, capture_output=True)
+    return directory
+
+
+def deploy(daemon, project, seed, *arguments):
+    daemon.ctl("deploy", "--repo", str(project), "--agents", "4", "--name", "team", "--feature", FEATURE, "--env",
+               f"SWARM_DEMO_SEED={seed}", "--detach", *arguments)
+
+
+def swarm(daemon):
+    return json.loads(daemon.ctl("--json", "swarm", "show", "team").stdout)
+
+
+def until_over(daemon):
+    def over():
+        found = swarm(daemon)
+        return found if found["state"] in ("done", "failed", "ended") else None
+
+    return wait_until(over, timeout=PATIENCE, what="the end of the swarm")
+
+
+def events(daemon, kind):
+    rpc = daemon.rpc()
+    found, cursor = [], {"from": 1}
+    while True:
+        page = rpc.call("events.list", {"types": [kind], "limit": 1000, **cursor})
+        found += page["events"]
+        if not page.get("next_cursor"):
+            rpc.close()
+            return found
+        cursor = {"cursor": page["next_cursor"]}
+
+
+def run_tests(directory):
+    return subprocess.run([sys.executable, "-B", "-m", "unittest", "discover", "-s", "tests", "-t", "."], cwd=directory,
+                          capture_output=True, text=True)
+
+
+def checked_out(project, where, branch="swarm/team"):
+    git(project, "worktree", "add", "--detach", str(where), branch)
+    return where
+
+
+def holds(tree, project):
+    """The result's own tests, the tests as they were, and every example of every wish."""
+    own = run_tests(tree)
+    assert own.returncode == 0, own.stderr
+    shutil.rmtree(tree / "tests")
+    subprocess.run(f"git -C '{project}' archive main tests | tar -x -C '{tree}'", shell=True, check=True)
+    before = run_tests(tree)
+    wishes = subprocess.run([sys.executable, "-B", SAMPLE, "--check", tree], capture_output=True, text=True)
+    return before.returncode == 0 and "skipped" not in before.stderr and wishes.returncode == 0, before.stderr + wishes.stdout
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_repository_and_a_sentence_become_a_reviewed_branch(daemon, seed, tmp_path):
+    project = make_project(daemon, seed)
+    assert run_tests(project).returncode != 0  # the bug shows
+    deploy(daemon, project, seed)
+    end = until_over(daemon)
+    assert end["state"] == "done", end["reason"]
+
+    good, why = holds(checked_out(project, tmp_path / "result"), project)
+    assert good, why
+    authors = set(git(project, "log", "--no-merges", "--format=%an", "main..swarm/team").splitlines())
+    assert len(authors) == 4, authors
+    trailers = git(project, "log", "--format=%B", "main..swarm/team")
+    assert "Reviewed-by: agent-" in trailers
+    assert "Swarm-Task: tsk_" in trailers
+
+    # What was planted was met, and dealt with.
+    verdicts = [e["data"].get("verdict") for e in events(daemon, "review.changed")]
+    assert "request_changes" in verdicts and "approve" in verdicts
+    assert "conflict" in [e["data"]["outcome"] for e in events(daemon, "swarm.merge_refused")]
+    decided = [e["data"] for e in events(daemon, "proposal.changed") if e["data"].get("decision")]
+    assert decided and decided[0]["decision"] in ("merge", "change")
+
+    assert git(project, "status", "--porcelain") == ""  # nothing but the branch was written
+    assert git(project, "rev-parse", "main") == end["base_commit"]
+    report = daemon.ctl("report", "team").stdout
+    assert "## Reviews" in report and "## Votes" in report
+    page = daemon.ctl("report", "team", "--format", "html").stdout
+    assert page.startswith("<!doctype html>") and "<script" not in page
+    assert daemon.sandbox_directories() == []
+
+
+def test_without_reviews_the_bad_change_gets_through(daemon, tmp_path):
+    project = make_project(daemon, 1)
+    deploy(daemon, project, 1, "--reviewers", "0")
+    end = until_over(daemon)
+    assert end["state"] == "done", end["reason"]
+    good, why = holds(checked_out(project, tmp_path / "result"), project)
+    assert not good, why
+
+
+def test_a_daemon_that_is_killed_goes_on_where_it_was(daemon, tmp_path):
+    project = make_project(daemon, 2)
+    deploy(daemon, project, 2)
+    for merged in (1, 3):
+        wait_until(lambda: len(events(daemon, "swarm.landed")) >= merged or swarm(daemon)["state"] != "working" and
+                   swarm(daemon)["state"] != "preparing", timeout=PATIENCE, what=f"{merged} merges")
+        daemon.kill()
+        daemon.start()
+    end = until_over(daemon)
+    assert end["state"] == "done", end["reason"]
+    good, why = holds(checked_out(project, tmp_path / "result"), project)
+    assert good, why
+    # Each task was merged once.
+    tasks = [line for line in git(project, "log", "--merges", "--format=%B", "main..swarm/team").splitlines()
+             if line.startswith("Swarm-Task:")]
+    assert len(tasks) == len(set(tasks)), tasks
+
+
+def test_what_cannot_be_is_refused_with_a_sentence(daemon, tmp_path):
+    project = make_project(daemon, 3)
+
+    def refused(*arguments):
+        done = daemon.ctl("deploy", "--repo", str(project), *arguments, check=False)
+        assert done.returncode != 0
+        return done.stderr
+
+    assert "--feature" in refused()
+    assert "reviewers" in refused("--feature", "x", "--agents", "1")
+    assert "cannot be started yet" in refused("--feature", "x", "--agent", "nonsense")
+    assert "no branch or tag 'nowhere'" in refused("--feature", "x", "--base", "nowhere")
+    assert "--follow" in refused("--feature", "x", "--follow", "--detach")
+    shown = daemon.ctl("deploy", "--repo", str(project), "--feature", "x", "--dry-run").stdout
+    assert "unittest" in shown  # how it is tested was seen from its files
+    assert json.loads(daemon.ctl("--json", "swarm", "ls", "--all").stdout)["swarms"] == []
+
+
+def test_a_swarm_is_shut_down_and_discarded(daemon):
+    project = make_project(daemon, 1)
+    # An agent that only waits.
+    daemon.ctl("deploy", "--repo", str(project), "--agents", "2", "--agent", "cmd:sleep 600", "--name", "team", "--feature",
+               "x", "--detach")
+    wait_until(lambda: swarm(daemon)["state"] == "working", timeout=60, what="work")
+    daemon.ctl("shutdown", "team")
+    assert swarm(daemon)["state"] == "ended"
+    assert daemon.sandbox_directories() == []
+    daemon.ctl("swarm", "discard", "team")
+    assert swarm(daemon)["state"] == "discarded"
+    repos = daemon.home / "state/swarmd/repos"
+    assert not repos.exists() or list(repos.iterdir()) == []
