@@ -99,7 +99,8 @@ async::Task<Result<std::shared_ptr<Exec>>> Execs::start_background(ExecSpec spec
   if (!status) co_return fail_errno("create", directory + "/status");
   const Result<UniqueFd> listener = listen_at(directory + "/control");
   if (!listener) co_return fail(listener.error());
-  Result<RingFile> out = RingFile::create(directory + "/out", options_.spool_bytes);
+  const std::uint64_t room = spool_room();
+  Result<RingFile> out = RingFile::create(directory + "/out", room);
   if (!out) co_return fail(out.error());
   exec->out_.emplace(std::move(*out));
   Descriptors fds = {
@@ -117,7 +118,7 @@ async::Task<Result<std::shared_ptr<Exec>>> Execs::start_background(ExecSpec spec
     for (const int fd : {0, 1, 2}) fds.emplace_back(fd, terminal.slave.get());
     fds.emplace_back(shim::kInputFd, terminal.master.get());
   } else {
-    Result<RingFile> err = RingFile::create(directory + "/err", options_.spool_bytes);
+    Result<RingFile> err = RingFile::create(directory + "/err", room);
     if (!err) co_return fail(err.error());
     exec->err_.emplace(std::move(*err));
     Result<PipeEnds> first = make_pipe(spec.user);

@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
 
 #include <array>
 #include <filesystem>
@@ -22,6 +25,23 @@ Result<void> Execs::check_room() const {
                 fmt::format("{} programs run already, which is the most at once; wait for one to end", running_));
   }
   return {};
+}
+
+std::uint64_t spool_share(std::uint64_t total, std::size_t nth, std::uint64_t most) {
+  constexpr std::uint64_t kPage = 4096;
+  // A quarter is left for records, headers and sockets. The sum of 1/n up to 1,000 is 7.5; with 8, and two outputs
+  // each, all shares together stay below the rest.
+  const std::uint64_t share = total / 4 * 3 / (16 * std::max<std::size_t>(nth, 1));
+  return std::max(std::min(most, share / kPage * kPage), std::min(most, kPage));
+}
+
+std::uint64_t Execs::spool_room() const {
+  const auto running = std::ranges::count_if(
+      by_id_, [](const auto& entry) { return entry.second->background() && !entry.second->gone(); });
+  struct statvfs space{};
+  if (statvfs(options_.directory.c_str(), &space) != 0) return options_.spool_bytes;
+  return spool_share(space.f_blocks * space.f_frsize, static_cast<std::size_t>(running) + kept_.size() + 1,
+                     options_.spool_bytes);
 }
 
 async::Task<Result<void>> Execs::launch(std::shared_ptr<Exec> exec, const ExecSpec& spec, Descriptors fds) {

@@ -30,15 +30,21 @@ struct ExecStreams {
   std::unique_ptr<wire::ByteSink> err;
 };
 
+/// The room for each of its two outputs that the `nth` background exec gets (counted from 1, among those whose output
+/// is kept) on a file system of `total` bytes: at most `most`. One that is the nth at its start gets a share of 1/n, so
+/// that the sum stays below the whole in whatever order they come and go: 1,000 on one of 64 MiB.
+std::uint64_t spool_share(std::uint64_t total, std::size_t nth, std::uint64_t most);
+
 class Execs {
  public:
   struct Options {
-    std::string shim;                       ///< path of `swarm-shim`
-    std::string directory;                  ///< for background execs; made when missing
-    std::uint64_t spool_bytes = 4U << 20U;  ///< most that is kept of each output of a background exec
-    std::size_t history = 1000;             ///< ended execs that are remembered
-    std::size_t kept = 64;                  ///< ended background execs whose output is kept
-    std::size_t most_running = 1000;        ///< more at once are refused
+    std::string shim;       ///< path of `swarm-shim`
+    std::string directory;  ///< for background execs; made when missing
+    /// Most that is kept of each output of a background exec; less while many have output, so that all fit.
+    std::uint64_t spool_bytes = 4U << 20U;
+    std::size_t history = 1000;       ///< ended execs that are remembered
+    std::size_t kept = 64;            ///< ended background execs whose output is kept
+    std::size_t most_running = 1000;  ///< more at once are refused
   };
 
   Execs(async::Loop& loop, Options options, Random& random);
@@ -95,6 +101,8 @@ class Execs {
   void read_status(Exec& exec) const;
   void retire(const Exec& exec);
   [[nodiscard]] Result<void> check_room() const;
+  /// What is kept of each output of the next background exec.
+  [[nodiscard]] std::uint64_t spool_room() const;
   [[nodiscard]] std::string directory_of(const std::string& id) const { return options_.directory + "/" + id; }
 
   async::Loop& loop_;

@@ -28,6 +28,9 @@ constexpr std::size_t kMostInnerFrame = 1U << 20U;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr wire::Version kVersion{.major = 0, .minor = 1};
 
+/// What a daemon of another version may ask for before it relies on it. Named when added, never reused.
+const std::array<std::string, 8> kFeatures = {"exec", "files", "forward", "metrics", "panes", "team", "git", "events"};
+
 /// Init keeps what we print in a capped file.
 void say(std::string_view sentence) { fmt::print(stderr, "agentd: {}\n", sentence); }
 
@@ -58,6 +61,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
                     .defaults = {.environment = std::move(environment), .workspace = options_.workspace}},
       panes_(loop, {.directory = options_.state + "/panes", .shim = options_.shim}, execs_,
              [this](const api::ExecStartRequest& request) { return make_spec(exec_service_, request); }),
+      happenings_(loop, random_name(random)),
       service_{.clock = loop.clock(), .execs = execs_, .users = users_, .sandbox = options_.sandbox},
       files_{.files = files::Files(loop, {.workspace = options_.workspace, .user = credentials_from(users_)})},
       forward_(loop),
@@ -70,7 +74,8 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
       team_service_(loop, random, team_),
       git_(loop, git_setup(options_.workspace, users_, exec_service_, team_service_)),
       upward_(loop),
-      router_({.name = "agentd", .version = SWARM_VERSION, .features = {}}, loop.clock()),
+      router_({.name = "agentd", .version = SWARM_VERSION, .features = {kFeatures.begin(), kFeatures.end()}},
+              loop.clock()),
       budget_(loop, kSessionBytes),
       ending_(loop),
       tasks_(loop) {
@@ -79,6 +84,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
                    .instance = random_name(random),
                    .pid = static_cast<std::uint32_t>(getpid()),
                    .started_us = loop.clock().wall().us,
+                   .features = {kFeatures.begin(), kFeatures.end()},
                    .identity = identity_mode(),
                    .user = user ? user->name : std::string(),
                    .workspace = api::Path(options_.workspace),
@@ -88,6 +94,8 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   service_.end_sandbox = [this](std::chrono::milliseconds grace, const std::string& reason) { end(grace, reason); };
   service_.tunnels = [this] { return tunnels_; };
   bind_agentd(router_, service_);
+  note_programs(execs_, happenings_);
+  bind_happenings(router_, happenings_);
   bind_exec(router_, exec_service_);
   bind_files(router_, files_);
   bind_forward(router_, forward_);

@@ -11,6 +11,7 @@
 #include "agentd/rpc/files.hpp"
 #include "agentd/rpc/forward.hpp"
 #include "agentd/rpc/git.hpp"
+#include "agentd/rpc/happenings.hpp"
 #include "agentd/rpc/metrics.hpp"
 #include "agentd/rpc/pane.hpp"
 #include "agentd/rpc/team.hpp"
@@ -60,6 +61,7 @@ class Agentd {
   Execs execs_;
   ExecService exec_service_;
   panes::Panes panes_;
+  Happenings happenings_;
   AgentdService service_;
   FilesService files_;
   Forward forward_;

@@ -343,9 +343,12 @@ void Sandboxes::open_link(const std::shared_ptr<Sandbox>& sandbox) {
                                            .dial = [by, ref = sandbox->record.hidden.ref] { return by->dial(ref); },
                                            .router = with_.tunnel_router,
                                            .changed =
-                                               [weak = std::weak_ptr(sandbox)](api::TunnelState state) {
+                                               [this, weak = std::weak_ptr(sandbox)](api::TunnelState state) {
                                                  if (const auto live = weak.lock()) {
                                                    live->record.info.tunnel = state;
+                                                   if (state == api::TunnelState::up) {
+                                                     tasks_.spawn(fetch_happenings(live->id(), live->link->current()));
+                                                   }
                                                    live->changed.notify_all();
                                                  }
                                                }});

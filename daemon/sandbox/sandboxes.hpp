@@ -19,8 +19,8 @@
 #include "daemon/sandbox/pools.hpp"
 #include "daemon/sandbox/record.hpp"
 #include "daemon/sandbox/state.hpp"
-#include "protocol/api/pool.hpp"
 #include "daemon/sandbox/steward.hpp"
+#include "protocol/api/pool.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/async/event.hpp"
 #include "protocol/async/timer.hpp"
@@ -120,6 +120,8 @@ class Sandboxes final : private PoolHost {
   async::Task<> bring_down(std::shared_ptr<Sandbox> sandbox);
   async::Task<> watch_end(std::shared_ptr<Sandbox> sandbox);
   async::Task<> keep_alive(std::shared_ptr<Sandbox> sandbox);
+  /// For as long as this connection to its agentd lives.
+  async::Task<> fetch_happenings(std::string sandbox, std::shared_ptr<wire::Connection> connection);
   async::Task<> answer(std::shared_ptr<Sandbox> sandbox);
   async::Task<> lease_out(std::shared_ptr<Sandbox> sandbox);
   async::Task<Result<void>> look_up(std::shared_ptr<Sandbox> sandbox);

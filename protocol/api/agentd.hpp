@@ -38,6 +38,48 @@ struct AgentdInfoReply {
   }
 };
 
+/// Something that happened inside; `type` and `data` are those of an event of the daemon's log.
+struct AgentdEvent {
+  std::int64_t seq = 0;
+  std::string type;
+  Value data;
+  bool operator==(const AgentdEvent&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("AgentdEvent", "Something that happened in a sandbox.");
+    d.field("seq", &AgentdEvent::seq, "Counted from 1 after every start of agentd.").required();
+    d.field("type", &AgentdEvent::type, "`exec.started` or `exec.ended`.").required();
+    d.field("data", &AgentdEvent::data, "As the event's type has it.").required();
+  }
+};
+
+struct AgentdEventsRequest {
+  std::int64_t after = 0;
+  bool operator==(const AgentdEventsRequest&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("AgentdEventsRequest", "Which events.");
+    d.field("after", &AgentdEventsRequest::after, "Those behind this number; none is kept that was asked behind.")
+        .min(0);
+  }
+};
+
+struct AgentdEventsReply {
+  std::string instance;
+  std::vector<AgentdEvent> events;
+  bool operator==(const AgentdEventsReply&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("AgentdEventsReply", "What happened.");
+    d.field("instance", &AgentdEventsReply::instance, "Of which agentd these numbers are.").required();
+    d.field("events", &AgentdEventsReply::events, "In order, at least one. A gap: more happened than is kept.")
+        .required();
+  }
+};
+
 struct AgentdKeepaliveRequest {
   std::chrono::milliseconds ttl_ms{0};
   bool operator==(const AgentdKeepaliveRequest&) const = default;
@@ -98,6 +140,11 @@ constexpr MethodInfo on_agentd(MethodInfo method) {
   return method;
 }
 
+inline constexpr Method<AgentdEventsRequest, AgentdEventsReply> kAgentdEvents{{
+    .name = "agentd.events",
+    .doc = "What happened inside since; answers when there is something.",
+    .caller = Caller::daemon,
+}};
 inline constexpr Method<Empty, AgentdInfoReply> kAgentdInfo{{
     .name = "agentd.info",
     .doc = "Says which agentd this is and what it sees.",

@@ -138,3 +138,76 @@ def test_a_stop_waits_for_calls_and_a_second_signal_ends_that(daemon):
     assert daemon.process.poll() is None
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.process.wait(timeout=5) == 0
+
+
+def exec_events(rpc, sandbox):
+    return [(e["type"], e["data"].get("exec") or e["data"]["status"]["exec"])
+            for e in rpc.call("events.list", {"types": ["exec.*"]})["events"] if e["sandbox"] == sandbox]
+
+
+def test_programs_are_told_of_once_across_restarts(daemon):
+    rpc = daemon.rpc()
+    sandbox = rpc.call("sandbox.create")["id"]
+    first = rpc.call("exec.start", {"sandbox": sandbox, "argv": ["sh", "-c", "exit 3"]})["exec"]
+    wait_until(lambda: len(exec_events(rpc, sandbox)) == 2, what="both events")
+    assert exec_events(rpc, sandbox) == [("exec.started", first), ("exec.ended", first)]
+    ended = rpc.call("events.list", {"types": ["exec.ended"]})["events"][-1]["data"]
+    assert ended["status"]["exit_code"] == 3
+    lasting = rpc.call("exec.start", {"sandbox": sandbox, "command": "while [ ! -e /tmp/go ]; do sleep 0.02; done",
+                                      "background": True})["exec"]
+    wait_until(lambda: ("exec.started", lasting) in exec_events(rpc, sandbox), what="its start")
+    writing = daemon.rpc()
+    writing.request("exec.start", {"sandbox": sandbox, "command": "sleep 0.3; touch /tmp/go", "background": True})
+    wait_until(lambda: len(exec_events(rpc, sandbox)) == 4, what="the writer's start")
+    daemon.kill()  # the programs end while nobody listens
+    daemon.start()
+    rpc = daemon.rpc()
+    wait_until(lambda: ("exec.ended", lasting) in exec_events(rpc, sandbox), what="its end")
+    wait_until(lambda: len(exec_events(rpc, sandbox)) == 6, what="everybody's end")
+    assert len(set(exec_events(rpc, sandbox))) == 6
+
+
+def inside(sandbox, name):
+    """The host's pid of the sandbox's process of that name."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as f:
+                    arguments = f.read().split(b"\0")
+                if name in os.path.basename(arguments[0]).decode() and sandbox.encode() in b" ".join(arguments):
+                    yield int(entry), arguments
+            except OSError:
+                pass
+
+
+def test_a_call_in_flight_when_agentd_dies_fails_with_unavailable(daemon):
+    rpc = daemon.rpc()
+    sandbox = rpc.call("sandbox.create")["id"]
+    waiting = rpc.request("exec.start", {"sandbox": sandbox, "argv": ["sleep", "100"]})
+    other = daemon.rpc()
+    wait_until(lambda: other.call("exec.list", {"sandbox": sandbox})["execs"], what="the program")
+    agentd = [pid for pid, arguments in inside(sandbox, "agentd") if b"run" in arguments]
+    assert len(agentd) == 1, list(inside(sandbox, "agentd"))
+    os.kill(agentd[0], 9)
+    with pytest.raises(RpcError, match="unavailable: "):
+        rpc.wait(waiting)
+    # Init starts another; the program that was in the foreground is gone.
+    assert rpc.call("exec.start", {"sandbox": sandbox, "argv": ["true"]})["status"]["exit_code"] == 0
+    wait_until(lambda: not [e for e in rpc.call("exec.list", {"sandbox": sandbox})["execs"]], what="its end")
+
+
+def test_many_background_programs_do_not_fill_what_keeps_their_output(daemon):
+    rpc = daemon.rpc()
+    sandbox = rpc.call("sandbox.create")["id"]
+    calls = [rpc.request("exec.start", {"sandbox": sandbox, "background": True,
+                                        "command": "head -c 2M /dev/zero; head -c 2M /dev/zero >&2; exec sleep 100"})
+             for _ in range(60)]
+    execs = [rpc.wait(call)["exec"] for call in calls]
+
+    def written():
+        infos = {e["status"]["exec"]: e for e in rpc.call("exec.list", {"sandbox": sandbox, "limit": 100})["execs"]}
+        return all(infos[e]["stdout_end"] == 2 << 20 and infos[e]["stderr_end"] == 2 << 20 for e in execs)
+
+    wait_until(written, timeout=60, what="all output")
+    used = rpc.call("exec.start", {"sandbox": sandbox, "command": "df --output=pcent /run | tail -1", "capture": True})
+    assert int(used["stdout"].strip().rstrip("%")) < 90

@@ -249,5 +249,17 @@ TEST_CASE_METHOD(BackgroundFixture, "background: directories are private, bounde
   CHECK(output(*execs->find(last), Output::out, 0, Execs::Follow::yes) == "3\n");
 }
 
+TEST_CASE("whatever many programs keep of their output fits") {
+  constexpr std::uint64_t kMiB = 1U << 20U;
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t total = 64 * kMiB;
+  CHECK(agentd::spool_share(total, 1, kMiB) == kMiB);
+  CHECK(agentd::spool_share(total, 100'000, kMiB) == kPage);
+  CHECK(agentd::spool_share(total, 1, 1000) == 1000);
+  std::uint64_t sum = 0;
+  for (std::size_t n = 1; n <= 1000; ++n) sum += 2 * agentd::spool_share(total, n, kMiB);
+  CHECK(sum < total / 4 * 3);
+}
+
 }  // namespace
 }  // namespace swarm::tests
