@@ -1,5 +1,6 @@
 #include "agentd/git/snapshot.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <git2.h>
 #include <git2/sys/repository.h>
@@ -9,6 +10,7 @@
 #include <ctime>
 
 #include "protocol/core/utf8.hpp"
+#include "protocol/tree/file_ends.hpp"
 
 namespace swarm::agentd::git {
 namespace {
@@ -21,6 +23,7 @@ using swarm::git::Staging;
 using swarm::git::Tree;
 
 constexpr std::time_t kStaleLock = 60;
+constexpr std::string_view kAttributes = ".gitattributes";
 
 /// Looks at each file before it is read.
 struct Gate {
@@ -64,16 +67,80 @@ Result<void> keep_submodules(git_repository* repository, git_index* index, const
   return {};
 }
 
-Result<void> add_all(git_index* index, const std::vector<std::string>& paths, Gate& gate, const Staging& staging) {
+/// Whether content may have to be changed on its way in (line ends). Then libgit2 reads the files; else we do, which
+/// spares looking for attributes in every directory above each file.
+bool has_attributes(git_index* index, git_diff* diff) {
+  const auto is_one = [](std::string_view path) { return path == kAttributes || path.ends_with("/.gitattributes"); };
+  for (std::size_t i = 0; i < git_index_entrycount(index); ++i) {
+    if (is_one(git_index_get_byindex(index, i)->path)) return true;
+  }
+  for (std::size_t i = 0; i < git_diff_num_deltas(diff); ++i) {
+    if (is_one(git_diff_get_delta(diff, i)->new_file.path)) return true;
+  }
+  return false;
+}
+
+/// A regular file as it is; false where it is something else, or changes while it is read.
+Result<bool> add_plain(git_repository* repository, git_index* index, const std::string& root, const char* path) {
+  const UniqueFd fd(::open((root + "/" + path).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat info{};
+  if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+  std::string content;
+  const Result<std::size_t> got = tree::append_from(fd.get(), content, static_cast<std::size_t>(info.st_size) + 1);
+  if (!got || content.size() != static_cast<std::size_t>(info.st_size)) return false;
+  git_index_entry entry{};
+  if (git_blob_create_from_buffer(&entry.id, repository, content.data(), content.size()) < 0) return false;
+  entry.path = path;
+  entry.mode = (info.st_mode & S_IXUSR) != 0 ? GIT_FILEMODE_BLOB_EXECUTABLE : GIT_FILEMODE_BLOB;
+  entry.ctime = {.seconds = static_cast<std::int32_t>(info.st_ctim.tv_sec),
+                 .nanoseconds = static_cast<std::uint32_t>(info.st_ctim.tv_nsec)};
+  entry.mtime = {.seconds = static_cast<std::int32_t>(info.st_mtim.tv_sec),
+                 .nanoseconds = static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
+  entry.dev = static_cast<std::uint32_t>(info.st_dev);
+  entry.ino = static_cast<std::uint32_t>(info.st_ino);
+  entry.uid = info.st_uid;
+  entry.gid = info.st_gid;
+  entry.file_size = static_cast<std::uint32_t>(info.st_size);
+  if (const int code = git_index_add(index, &entry); code < 0) return failed(code, path);
+  return true;
+}
+
+Result<void> add_all(git_repository* repository, git_index* index, const std::vector<std::string>& paths, Gate& gate,
+                     const Staging& staging) {
   std::vector<char*> pointers;
   pointers.reserve(paths.size());
   for (const std::string& path : paths) pointers.push_back(const_cast<char*>(path.c_str()));  // NOLINT: libgit2 reads
-  const git_strarray limited{.strings = pointers.data(), .count = pointers.size()};
-  const unsigned flags = paths.empty() ? GIT_INDEX_ADD_DEFAULT : GIT_INDEX_ADD_DISABLE_PATHSPEC_MATCH;
-  const int code = git_index_add_all(index, paths.empty() ? nullptr : &limited, flags, &Gate::look, &gate);
-  if (code < 0 && gate.refused) return fail(*gate.refused);
-  if (code < 0 && staging.trouble()) return fail(*staging.trouble());
-  if (code < 0) return failed(code, "read the worktree");
+  const auto refused = [&](int code, const char* what) -> Result<void> {
+    if (gate.refused) return fail(*gate.refused);
+    if (staging.trouble()) return fail(*staging.trouble());
+    return failed(code, what);
+  };
+  git_diff_options options{};
+  git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
+  options.flags = GIT_DIFF_INCLUDE_TYPECHANGE | GIT_DIFF_INCLUDE_UNTRACKED | GIT_DIFF_RECURSE_UNTRACKED_DIRS |
+                  GIT_DIFF_DISABLE_PATHSPEC_MATCH | GIT_DIFF_SKIP_BINARY_CHECK;
+  options.ignore_submodules = GIT_SUBMODULE_IGNORE_ALL;
+  options.pathspec = {.strings = pointers.data(), .count = pointers.size()};
+  const Result<Diff> diff = made<Diff>(
+      "read the worktree", [&](git_diff** out) { return git_diff_index_to_workdir(out, repository, index, &options); });
+  if (!diff) return fail(diff.error());
+  const bool plain = !has_attributes(index, diff->get());
+  for (std::size_t i = 0; i < git_diff_num_deltas(diff->get()); ++i) {
+    const git_diff_delta* delta = git_diff_get_delta(diff->get(), i);
+    const char* path = delta->new_file.path;
+    if (delta->status == GIT_DELTA_DELETED) {
+      if (const int code = git_index_remove_bypath(index, path); code < 0) return refused(code, path);
+      continue;
+    }
+    if (Gate::look(path, nullptr, &gate) != 0) return refused(GIT_EUSER, path);
+    if (plain && std::string_view(path).back() != '/') {
+      const Result<bool> added = add_plain(repository, index, gate.root, path);
+      if (!added) return fail(added.error());
+      if (*added) continue;
+      if (staging.trouble()) return fail(*staging.trouble());
+    }
+    if (const int code = git_index_add_bypath(index, path); code < 0) return refused(code, path);
+  }
   return {};
 }
 
@@ -100,7 +167,8 @@ Result<void> read_files(const Worktree& worktree, const SnapshotLimits& limits, 
   }
   git_index* index = snapshot.index.get();
   Gate gate{.root = worktree.path(), .limit = limits.file_bytes, .refused = {}};
-  if (const Result<void> added = add_all(index, paths, gate, *snapshot.staging); !added) return fail(added.error());
+  if (const Result<void> added = add_all(repository, index, paths, gate, *snapshot.staging); !added)
+    return fail(added.error());
   git_index_conflict_cleanup(index);
   if (const Result<void> kept = keep_submodules(repository, index, snapshot.head_tree, worktree.path()); !kept) {
     return fail(kept.error());
