@@ -20,6 +20,11 @@ bool is_throttled(const providers::CreateOutcome& made) {
   return made.kind == providers::CreateOutcome::Kind::refused && made.retry_after.has_value();
 }
 
+async::Task<> until_left(std::shared_ptr<Sandbox> sandbox, State from, async::Event& left) {
+  while (sandbox->state() == from) co_await sandbox->changed.wait();
+  left.set();
+}
+
 }  // namespace
 
 Step Sandboxes::step_of(const Sandbox& sandbox, Record next, Event event, When when) const {
@@ -75,12 +80,21 @@ async::Task<Result<void>> Sandboxes::account_all() {
 async::Task<Result<Leave>> Sandboxes::leave_to_create(std::shared_ptr<Sandbox> sandbox, MonoTime deadline) {
   if (with_.steward == nullptr) co_return Leave([](const providers::CreateOutcome&) {});
   const std::string swarm = sandbox->record.info.swarm.value_or("");
-  Result<Leave> leave = co_await with_.steward->leave_to_create(
-      {.provider = sandbox->record.info.provider, .swarm = swarm, .refill = sandbox->refill, .deadline = deadline});
-  if (!leave) co_return fail(leave.error());
+  Turn turn{.provider = sandbox->record.info.provider, .swarm = swarm, .refill = sandbox->refill, .deadline = deadline};
+  // One that is ended in line leaves it: its turn is another's.
+  std::optional<Result<Leave>> leave;
+  {
+    async::TaskSet scope(with_.loop);
+    async::Event settled(with_.loop);
+    scope.spawn(async::detail::capture<Leave>(with_.steward->leave_to_create(std::move(turn)), leave, settled));
+    scope.spawn(until_left(sandbox, sandbox->state(), settled));
+    co_await settled.wait();
+  }
+  if (!leave) co_return fail(Code::cancelled, fmt::format("sandbox {} was ended while it waited", sandbox->id()));
+  if (!*leave) co_return fail(leave->error());
   // It may have stood in line for long.
   if (Result<void> may = with_.steward->admit(swarm); !may) co_return fail(may.error());
-  co_return leave;
+  co_return std::move(*leave);
 }
 
 async::Task<providers::CreateOutcome> Sandboxes::ask_provider(std::shared_ptr<Sandbox> sandbox, Leave leave,
