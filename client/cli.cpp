@@ -143,6 +143,10 @@ void build_commands(CLI::App& root, Selection& selection) {
   add_forward_commands(root, selection);
   add_events_command(root, selection);
   add_template_commands(root, selection);
+  add_cost_commands(root, selection);
+  add_budget_commands(root, selection);
+  add_limits_commands(root, selection);
+  add_secret_commands(root, selection);
   add_daemon_commands(root, selection);
   add_doctor_command(root, selection);
   add_config_commands(root, selection);

@@ -109,27 +109,44 @@ async::Task<Result<Summary>> Costs::summary(Query query) {
   co_return sum;
 }
 
+Result<Costs::Page> Costs::read_page(store::Database& db, const Query& query, Cut cut) {
+  Page found;
+  PriceCache prices(db);
+  std::int64_t from = query.since_us.value_or(INT64_MIN);
+  std::int64_t to = query.until_us.value_or(INT64_MAX);
+  const bool back = cut.order == Order::newest_first;
+  if (back && cut.us < INT64_MAX) to = std::min(to, cut.us + 1);
+  if (!back) from = std::max(from, cut.us);
+  const Result<void> read = scan(
+      db, from, to,
+      [&](std::int64_t id, const Entry& entry) -> Result<bool> {
+        if (entry.start_us == cut.us && (back ? id >= cut.id : id <= cut.id)) return true;
+        if (!fits(query, entry.owner)) return true;
+        const Result<Sums> sums = sums_of(entry, prices);
+        if (!sums) return fail(sums.error());
+        const Result<const PriceTable*> table = prices.at(entry.price);
+        if (!table) return fail(table.error());
+        found.rows.push_back({.id = id, .entry = entry, .amount = sums->amount, .price = (*table)->name});
+        return found.rows.size() < cut.limit;
+      },
+      cut.order);
+  if (!read) return fail(read.error());
+  return found;
+}
+
 async::Task<Result<Costs::Page>> Costs::page(Query query, std::int64_t after_us, std::int64_t after_id,
                                              std::size_t limit) {
-  Result<Page> page = co_await with_.store.read([query = std::move(query), after_us, after_id,
-                                                 limit](store::Database& db) -> Result<Page> {
-    Page found;
-    PriceCache prices(db);
-    const std::int64_t from = std::max(after_us, query.since_us.value_or(INT64_MIN));
-    const Result<void> read =
-        scan(db, from, query.until_us.value_or(INT64_MAX), [&](std::int64_t id, const Entry& entry) -> Result<bool> {
-          if (entry.start_us == after_us && id <= after_id) return true;
-          if (!fits(query, entry.owner)) return true;
-          const Result<Sums> sums = sums_of(entry, prices);
-          if (!sums) return fail(sums.error());
-          const Result<const PriceTable*> table = prices.at(entry.price);
-          if (!table) return fail(table.error());
-          found.rows.push_back({.id = id, .entry = entry, .amount = sums->amount, .price = (*table)->name});
-          return found.rows.size() < limit;
-        });
-    if (!read) return fail(read.error());
-    return found;
-  });
+  const Cut cut{.order = Order::oldest_first, .us = after_us, .id = after_id, .limit = limit};
+  Result<Page> page = co_await with_.store.read(
+      [query = std::move(query), cut](store::Database& db) { return read_page(db, query, cut); });
+  co_return page;
+}
+
+async::Task<Result<Costs::Page>> Costs::page_back(Query query, std::int64_t before_us, std::int64_t before_id,
+                                                  std::size_t limit) {
+  const Cut cut{.order = Order::newest_first, .us = before_us, .id = before_id, .limit = limit};
+  Result<Page> page = co_await with_.store.read(
+      [query = std::move(query), cut](store::Database& db) { return read_page(db, query, cut); });
   co_return page;
 }
 

@@ -48,8 +48,17 @@ class Costs {
   };
   /// Up to `limit` entries behind (start_us, id) that fit the filter of `query`; fewer only at the end.
   async::Task<Result<Page>> page(Query query, std::int64_t after_us, std::int64_t after_id, std::size_t limit);
+  /// The same backwards: those before (start_us, id), newest first.
+  async::Task<Result<Page>> page_back(Query query, std::int64_t before_us, std::int64_t before_id, std::size_t limit);
 
  private:
+  struct Cut {
+    Order order = Order::oldest_first;
+    std::int64_t us = 0;  ///< those beyond (us, id)
+    std::int64_t id = 0;
+    std::size_t limit = 0;
+  };
+  static Result<Page> read_page(store::Database& db, const Query& query, Cut cut);
   async::Task<> pulse();
   async::Task<Result<void>> beat();
   async::Task<Result<void>> settle();

@@ -73,12 +73,14 @@ constexpr store::Sql kSetRollup{"costs.set_rollup", "INSERT OR REPLACE INTO cost
 constexpr store::Sql kRollups{"costs.rollups",
                               "SELECT bucket, swarm, key, sums FROM cost_rollups WHERE dimension = ? AND span = ?"
                               " AND bucket >= ? AND bucket < ? ORDER BY bucket, swarm, key"};
-constexpr store::Sql kScan{"costs.scan",
-                           "SELECT l.id, l.kind, l.start_us, l.span_ns, l.ns, l.mcpu, l.mib, l.input, l.output,"
-                           " l.cache_read, l.cache_write, l.calls, l.bound_ns, l.price, o.swarm, o.agent, o.role,"
-                           " o.task, o.label, o.sandbox, o.provider, o.item FROM cost_ledger l"
-                           " JOIN cost_owners o ON o.id = l.owner WHERE l.start_us >= ? AND l.start_us < ?"
-                           " ORDER BY l.start_us, l.id"};
+#define SWARM_COSTS_SCAN                                                                  \
+  "SELECT l.id, l.kind, l.start_us, l.span_ns, l.ns, l.mcpu, l.mib, l.input, l.output,"   \
+  " l.cache_read, l.cache_write, l.calls, l.bound_ns, l.price, o.swarm, o.agent, o.role," \
+  " o.task, o.label, o.sandbox, o.provider, o.item FROM cost_ledger l"                    \
+  " JOIN cost_owners o ON o.id = l.owner WHERE l.start_us >= ? AND l.start_us < ?"
+constexpr store::Sql kScan{"costs.scan", SWARM_COSTS_SCAN " ORDER BY l.start_us, l.id"};
+constexpr store::Sql kScanBack{"costs.scan_back", SWARM_COSTS_SCAN " ORDER BY l.start_us DESC, l.id DESC"};
+#undef SWARM_COSTS_SCAN
 
 Result<Int> owner_id(store::Database& db, const Owner& o) {
   const auto known = db.one<Int>(kOwner, o.sandbox, o.agent, o.task, o.swarm, o.role, o.label, o.provider, o.item);
@@ -239,8 +241,8 @@ Result<Sums> rollup_of(store::Database& db, Dimension dimension, Span span, std:
 }
 
 Result<void> scan(store::Database& db, std::int64_t from_us, std::int64_t to_us,
-                  const std::function<Result<bool>(std::int64_t id, const Entry& entry)>& visit) {
-  Result<store::Statement> statement = db.prepare(kScan);
+                  const std::function<Result<bool>(std::int64_t id, const Entry& entry)>& visit, Order order) {
+  Result<store::Statement> statement = db.prepare(order == Order::oldest_first ? kScan : kScanBack);
   if (!statement) return fail(statement.error());
   if (Result<void> bound = statement->bind(from_us, to_us); !bound) return bound;
   for (;;) {

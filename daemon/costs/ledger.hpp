@@ -116,9 +116,11 @@ Result<std::vector<Rollup>> rollups(store::Database& db, Dimension dimension, Sp
 Result<Sums> rollup_of(store::Database& db, Dimension dimension, Span span, std::int64_t first, std::int64_t last,
                        const std::string& swarm, const std::string& key);
 
-/// Calls `visit` with the entries that begin in [from_us, to_us), oldest first; it returns false
-/// to stop.
+enum class Order : std::uint8_t { oldest_first, newest_first };
+
+/// Calls `visit` with the entries that begin in [from_us, to_us), by start and number; it returns false to stop.
 Result<void> scan(store::Database& db, std::int64_t from_us, std::int64_t to_us,
-                  const std::function<Result<bool>(std::int64_t id, const Entry& entry)>& visit);
+                  const std::function<Result<bool>(std::int64_t id, const Entry& entry)>& visit,
+                  Order order = Order::oldest_first);
 
 }  // namespace swarm::costs

@@ -60,6 +60,56 @@ async::Task<Result<api::CostSummaryReply>> summary(costs::Costs& costs, api::Cos
   co_return reply;
 }
 
+std::uint64_t count_of(std::int64_t number) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, number)); }
+
+api::CostEntry entry_of(costs::Costs::Page::Row row) {
+  static_assert(static_cast<int>(api::CostKind::call) == static_cast<int>(costs::Kind::call));
+  costs::Entry& e = row.entry;
+  return {.id = row.id,
+          .start_us = e.start_us,
+          .kind = static_cast<api::CostKind>(e.kind),
+          .swarm = std::move(e.owner.swarm),
+          .agent = std::move(e.owner.agent),
+          .role = std::move(e.owner.role),
+          .task = std::move(e.owner.task),
+          .label = std::move(e.owner.label),
+          .sandbox = std::move(e.owner.sandbox),
+          .provider = std::move(e.owner.provider),
+          .item = std::move(e.owner.item),
+          .ns = count_of(e.ns),
+          .millicpus = e.mcpu,
+          .mib = e.mib,
+          .input = count_of(e.input),
+          .output = count_of(e.output),
+          .cache_read = count_of(e.cache_read),
+          .cache_write = count_of(e.cache_write),
+          .calls = count_of(e.calls),
+          .uncertain_ns = count_of(e.bound_ns),
+          .price = std::move(row.price),
+          .usd = row.amount.usd()};
+}
+
+async::Task<Result<api::CostLedgerReply>> ledger(costs::Costs& costs, api::CostLedgerRequest request) {
+  // The cursor is the place of the last entry: "<start_us>.<id>".
+  std::int64_t before_us = INT64_MAX;
+  std::int64_t before_id = INT64_MAX;
+  if (request.cursor) {
+    const std::size_t dot = request.cursor->find('.');
+    if (dot == std::string::npos) co_return fail(Code::invalid_argument, "cursor: not one that this method gave");
+    before_us = std::strtoll(request.cursor->c_str(), nullptr, 10);
+    before_id = std::strtoll(request.cursor->c_str() + dot + 1, nullptr, 10);
+  }
+  Result<costs::Costs::Page> page = co_await costs.page_back(query_of(request.filter, costs::GroupBy::all), before_us,
+                                                             before_id, std::size_t{request.limit} + 1);
+  if (!page) co_return fail(page.error());
+  api::CostLedgerReply reply;
+  const bool more = page->rows.size() > request.limit;
+  if (more) page->rows.pop_back();
+  if (more) reply.next_cursor = fmt::format("{}.{}", page->rows.back().entry.start_us, page->rows.back().id);
+  for (auto& row : page->rows) reply.entries.push_back(entry_of(std::move(row)));
+  co_return reply;
+}
+
 constexpr std::array<std::string_view, 3> kKinds = {"sandbox", "model", "call"};
 
 /// The fields of an entry, in the order of the file.
@@ -197,6 +247,9 @@ Result<api::CostEstimateReply> estimate(costs::Costs& costs, const api::CostEsti
 void add_cost_methods(wire::Router& router, costs::Costs& costs) {
   router.bind(api::kCostSummary, [&costs](wire::CallContext&, api::CostSummaryRequest request) {
     return summary(costs, std::move(request));
+  });
+  router.bind(api::kCostLedger, [&costs](wire::CallContext&, api::CostLedgerRequest request) {
+    return ledger(costs, std::move(request));
   });
   router.bind(api::kCostExport, [&costs](wire::CallContext& call, api::CostExportRequest request) {
     return send(costs, call.connection, std::move(request));

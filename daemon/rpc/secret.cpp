@@ -8,7 +8,10 @@ namespace {
 async::Task<Result<api::SecretCheckReply>> check(secrets::Vault& vault, api::SecretName request) {
   const Result<void> had = co_await vault.check(request.name);
   if (had) co_return api::SecretCheckReply{.available = true};
-  if (had.error().code == Code::not_found) co_return fail(had.error());
+  // What it comes from may be missing, too: a program, a file.
+  const std::vector<secrets::Listed> all = vault.list();
+  const bool known = std::ranges::any_of(all, [&](const secrets::Listed& each) { return each.name == request.name; });
+  if (!known) co_return fail(had.error());
   co_return api::SecretCheckReply{.available = false, .problem = had.error().message};
 }
 

@@ -112,6 +112,97 @@ struct CostSummaryReply {
   }
 };
 
+enum class CostKind : std::uint8_t { sandbox, model, call };
+
+template <class D>
+void describe_enum(D& d, CostKind*) {
+  d.type("CostKind", "What was used.");
+  d.value("sandbox", CostKind::sandbox, "A sandbox's time.");
+  d.value("model", CostKind::model, "Tokens of a model.");
+  d.value("call", CostKind::call, "Calls of a server.");
+}
+
+struct CostLedgerRequest {
+  CostFilter filter;
+  std::uint32_t limit = 100;
+  std::optional<std::string> cursor;
+  bool operator==(const CostLedgerRequest&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("CostLedgerRequest", "Which entries of the ledger.");
+    d.field("filter", &CostLedgerRequest::filter, "Which entries; those that began in the time.");
+    d.field("limit", &CostLedgerRequest::limit, "Most entries.").min(1).max(1000);
+    d.field("cursor", &CostLedgerRequest::cursor, "Go on behind an earlier answer's `next_cursor`.").max_length(100);
+  }
+};
+
+struct CostEntry {
+  std::int64_t id = 0;
+  std::int64_t start_us = 0;
+  CostKind kind = CostKind::sandbox;
+  std::string swarm;
+  std::string agent;
+  std::string role;
+  std::string task;
+  std::string label;
+  std::string sandbox;
+  std::string provider;
+  std::string item;
+  std::uint64_t ns = 0;
+  std::uint32_t millicpus = 0;
+  std::uint32_t mib = 0;
+  std::uint64_t input = 0;
+  std::uint64_t output = 0;
+  std::uint64_t cache_read = 0;
+  std::uint64_t cache_write = 0;
+  std::uint64_t calls = 0;
+  std::uint64_t uncertain_ns = 0;
+  std::string price;
+  std::string usd;
+  bool operator==(const CostEntry&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("CostEntry", "An entry of the ledger. It never changes.");
+    d.field("id", &CostEntry::id, "Its number.").required();
+    d.field("start_us", &CostEntry::start_us, "When it began, UTC.").required();
+    d.field("kind", &CostEntry::kind, "What was used.").required();
+    d.field("swarm", &CostEntry::swarm, "Whose it is; empty: nobody's.");
+    d.field("agent", &CostEntry::agent, "The agent that bears it.");
+    d.field("role", &CostEntry::role, "Its role.");
+    d.field("task", &CostEntry::task, "Its task.");
+    d.field("label", &CostEntry::label, "The value of the label that `costs.label` names.");
+    d.field("sandbox", &CostEntry::sandbox, "The sandbox.");
+    d.field("provider", &CostEntry::provider, "Who is paid.");
+    d.field("item", &CostEntry::item, "Template, model or server.");
+    d.field("ns", &CostEntry::ns, "Nanoseconds of a sandbox: this owner's part.");
+    d.field("millicpus", &CostEntry::millicpus, "Thousandths of a vCPU, during `ns`.");
+    d.field("mib", &CostEntry::mib, "MiB of memory, during `ns`.");
+    d.field("input", &CostEntry::input, "Tokens read.");
+    d.field("output", &CostEntry::output, "Tokens written.");
+    d.field("cache_read", &CostEntry::cache_read, "Tokens from the provider's cache.");
+    d.field("cache_write", &CostEntry::cache_write, "Tokens into it.");
+    d.field("calls", &CostEntry::calls, "Calls.");
+    d.field("uncertain_ns", &CostEntry::uncertain_ns, "`ns` is an estimate, wrong by at most so much; 0: measured.");
+    d.field("price", &CostEntry::price, "The price table; empty: free.");
+    d.field("usd", &CostEntry::usd, "What it comes to, rounded by itself.").required();
+  }
+};
+
+struct CostLedgerReply {
+  std::vector<CostEntry> entries;
+  std::optional<std::string> next_cursor;
+  bool operator==(const CostLedgerReply&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("CostLedgerReply", "Entries of the ledger, newest first.");
+    d.field("entries", &CostLedgerReply::entries, "The entries.").required();
+    d.field("next_cursor", &CostLedgerReply::next_cursor, "Where the next older ones are; absent at the end.");
+  }
+};
+
 enum class CostFormat : std::uint8_t { csv, json };
 
 template <class D>
@@ -223,6 +314,10 @@ struct CostEstimateReply {
 inline constexpr Method<CostSummaryRequest, CostSummaryReply> kCostSummary{{
     .name = "cost.summary",
     .doc = "Sums what was spent, with what runs now.",
+}};
+inline constexpr Method<CostLedgerRequest, CostLedgerReply> kCostLedger{{
+    .name = "cost.ledger",
+    .doc = "Lists entries of the ledger, newest first.",
 }};
 inline constexpr Method<CostExportRequest, CostExportReply> kCostExport{{
     .name = "cost.export",
