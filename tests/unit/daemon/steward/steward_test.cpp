@@ -269,7 +269,6 @@ TEST_CASE_METHOD(World, "a pause and a resume that a crash cut off are finished,
 }
 
 TEST_CASE("the ledger is within its stated bound of the provider's own account, and exact where nothing takes time") {
-  // Proven by mutation: tests/mutation/mutations.txt.
   rc::prop("whatever is done, whenever the daemon dies", [] {
     World world;
     world.scripted.caps.bills_paused = false;
