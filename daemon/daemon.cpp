@@ -104,15 +104,17 @@ Result<void> Daemon::open() {
   answers_ = std::make_unique<rpc::Answers>(loop_, *store_);
   router_ = std::make_unique<wire::Router>(self, loop_.clock(), answers_.get());
   tunnel_router_ = std::make_unique<wire::Router>(self, loop_.clock());
-  sandboxes_ = std::make_unique<sandbox::Sandboxes>(sandbox::Surroundings{.loop = loop_,
-                                                                          .store = *store_,
-                                                                          .random = random_,
-                                                                          .config = setup_.loaded.config,
-                                                                          .tunnels = *tunnels_,
-                                                                          .providers = provider_list_,
-                                                                          .tunnel_router = *tunnel_router_,
-                                                                          .observer = setup_.parts.observer,
-                                                                          .steward = steward_.get()});
+  sandboxes_ =
+      std::make_unique<sandbox::Sandboxes>(sandbox::Surroundings{.loop = loop_,
+                                                                 .store = *store_,
+                                                                 .random = random_,
+                                                                 .config = setup_.loaded.config,
+                                                                 .tunnels = *tunnels_,
+                                                                 .providers = provider_list_,
+                                                                 .tunnel_router = *tunnel_router_,
+                                                                 .observer = setup_.parts.observer,
+                                                                 .steward = steward_.get(),
+                                                                 .reconcile_every = setup_.parts.reconcile_every});
   teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places);
   forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
   residences_ = std::make_unique<team::Residences>(loop_, *store_, *sandboxes_);

@@ -26,7 +26,8 @@ struct Parts {
   MakeProviders make_providers;                 ///< empty: those of the registry
   std::function<void(config::Config&)> adjust;  ///< changes what was read from the configuration
   std::string store_vfs;                        ///< see store::StoreOptions
-  sandbox::StepObserver observer;               ///< see sandbox::Surroundings
+  Duration reconcile_every = std::chrono::minutes(1);
+  sandbox::StepObserver observer;  ///< see sandbox::Surroundings
 };
 
 /// The program put together: store, providers, sandboxes, server, and the order in which they start and stop.

@@ -73,6 +73,7 @@ struct Capabilities {
   std::optional<int> max_sandboxes;        ///< plan limit on concurrency
   std::optional<double> creates_a_second;  ///< plan limit on creation
   std::optional<Duration> max_lifetime;    ///< session cap of the plan
+  Duration lists_within{0};                ///< how late a new one may appear in its list
   Duration notices_end_within{0};          ///< how late `gone` may be; 0 where the kernel tells at once
 };
 

@@ -117,17 +117,16 @@ async::Task<providers::CreateOutcome> Sandboxes::ask_provider(std::shared_ptr<Sa
 }
 
 async::Task<Result<void>> Sandboxes::pause_it(std::shared_ptr<Sandbox> sandbox, std::string reason,
-                                              std::string held_by) {
+                                              std::function<void(Record&)> change) {
   const auto one_by_one = co_await sandbox->switching.take();
-  const Result<State> state = co_await advance(sandbox, Event::pause, std::move(reason),
-                                               [held_by](Record& next) { next.hidden.held_by = held_by; });
+  const Result<State> state = co_await advance(sandbox, Event::pause, std::move(reason), std::move(change));
   if (!state) co_return fail(state.error());
   const Instant asked = instant();
   const Result<void> paused = co_await provider(sandbox->record.info.provider)->pause(sandbox->record.hidden.ref);
   if (!paused) {
     const Result<State> back =
         co_await advance(sandbox, Event::resume, "it could not be paused: " + paused.error().message,
-                         [](Record& next) { next.hidden.held_by.clear(); });
+                         [](Record& next) { next.hidden.forget_pause(); });
     if (!back) co_return fail(back.error());
     co_return fail(paused.error());
   }
@@ -157,10 +156,19 @@ async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox)
   }
   sandbox->seen = instant();
   const Result<State> state = co_await advance(
-      sandbox, Event::resume, "", [](Record& next) { next.hidden.held_by.clear(); }, {}, {.not_before = asked});
+      sandbox, Event::resume, "", [](Record& next) { next.hidden.forget_pause(); }, {}, {.not_before = asked});
   if (!state) co_return fail(state.error());
   arm_lease(sandbox);
+  fell_idle(sandbox);
   co_return {};
+}
+
+/// The provider has it paused and it is recorded as running: a pause that was given up as failed came about after all.
+async::Task<> Sandboxes::go_on(std::shared_ptr<Sandbox> sandbox) {
+  const auto one_by_one = co_await sandbox->switching.take();
+  if (!is_usable(sandbox->state())) co_return;
+  const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
+  if (!resumed) logger().warn("it stands still unasked", {{"sandbox", sandbox->id()}, {"error", resumed.error()}});
 }
 
 /// After a restart: it was recorded as paused before that was done.
@@ -202,7 +210,8 @@ async::Task<Result<void>> Sandboxes::hold(std::string id, std::string budget, st
     co_return fail(Code::unimplemented,
                    fmt::format("provider {} cannot pause; sandbox {} goes on", sandbox->record.info.provider, id));
   }
-  Result<void> paused = co_await pause_it(sandbox, std::move(reason), std::move(budget));
+  Result<void> paused =
+      co_await pause_it(sandbox, std::move(reason), [budget](Record& next) { next.hidden.held_by = budget; });
   co_return paused;
 }
 

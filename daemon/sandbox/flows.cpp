@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "daemon/log/log.hpp"
+#include "daemon/sandbox/reach.hpp"
 #include "daemon/sandbox/sandboxes.hpp"
 #include "protocol/api/agentd.hpp"
 #include "protocol/api/codec.hpp"
@@ -19,6 +20,9 @@ constexpr Duration kFirstAnswer = 60s;
 
 // agentd ends the sandbox by itself when it has not heard of us for the lease and this much more: time to restart us.
 constexpr Duration kOrphanGrace = 60s;
+
+// A provider that could not end a sandbox is asked again after this, then after twice as long.
+constexpr Duration kKillAgain = 1s;
 
 // A watch that completes within this may have begun too late.
 constexpr Duration kAtOnce = 10ms;
@@ -100,6 +104,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   // What is not in the store moved on while it was written.
   next.info.tunnel = sandbox->record.info.tunnel;
   next.info.lease_expires_us = sandbox->record.info.lease_expires_us;
+  if (step.to == State::claimed && from == State::ready) sandbox->idle_since = with_.loop.clock().now();
   sandbox->record = std::move(next);
   logger().info("sandbox is " + std::string(state_name(step.to)),
                 {{"sandbox", sandbox->id()}, {"from", state_name(from)}, {"reason", reason}});
@@ -108,10 +113,14 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   if (step.to == State::failed) count_failure(*sandbox);
   if (is_final(step.to)) {
     sandbox->lease_timer.cancel();
+    sandbox->idle_timer.cancel();
     sandbox->place.release();
     living_.erase(sandbox->id());
   }
-  if (step.to == State::claimed) arm_lease(sandbox);  // from the moment that it can be used
+  if (step.to == State::claimed) {
+    arm_lease(sandbox);  // from the moment that it can be used
+    arm_idle(sandbox);
+  }
   if (!sandbox->record.hidden.pool.empty() && step.to != State::claimed &&
       (from == State::ready || is_final(step.to))) {
     if (const auto pool = pools_.find(sandbox->record.hidden.pool); pool != pools_.end())
@@ -121,6 +130,11 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
 }
 
 async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
+  struct Coming {
+    Sandbox& of;
+    explicit Coming(Sandbox& sandbox) : of(sandbox) { of.coming_up = true; }
+    ~Coming() { of.coming_up = false; }
+  } const coming(*sandbox);
   providers::Provider* by = provider(sandbox->record.info.provider);
   Result<State> state = State::requested;
   if (!sandbox->place.held()) {
@@ -153,6 +167,7 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   }
 
   sandbox->creating = true;
+  sandbox->asked = with_.loop.clock().now();
   const providers::CreateOutcome made = co_await ask_provider(sandbox, *leave, deadline);
   sandbox->creating = false;
   switch (made.kind) {
@@ -202,14 +217,14 @@ providers::CreateSpec Sandboxes::spec_of(const Sandbox& sandbox) const {
 async::Task<> Sandboxes::answer(std::shared_ptr<Sandbox> sandbox) {
   open_link(sandbox);
   tasks_.spawn(watch_end(sandbox));
-  auto connection = co_await sandbox->link->connection(kFirstAnswer);
+  auto connection = co_await reach(with_.loop, sandbox, kFirstAnswer);
   if (!connection) {
     const Result<State> stopping =
         co_await advance(sandbox, Event::stop, "agentd did not answer: " + connection.error().message);
     if (stopping) co_await bring_down(sandbox);
     co_return;
   }
-  const auto facts = co_await wire::call(**connection, api::inside::kAgentdInfo, {});
+  const auto facts = co_await wire::call_with_timeout(**connection, api::inside::kAgentdInfo, {}, 10s);
   const Result<State> ready = co_await advance(sandbox, Event::answered, "", [&facts](Record& next) {
     if (!facts) return;
     next.info.agentd_version = facts->version;
@@ -242,8 +257,10 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
       // Stays `stopping` and keeps its capacity; reconciliation tries again.
       logger().warn("sandbox could not be ended yet", {{"sandbox", sandbox->id()}, {"error", killed.error()}});
       sandbox->bringing_down = false;
+      tasks_.spawn(bring_down_later(sandbox));
       co_return;
     }
+    sandbox->kill_failures = 0;
   } else if (sandbox->state() == State::stopping && sandbox->record.hidden.ref.empty()) {
     // The provider was asked and has not said what it made; whoever waits for that answer calls again.
     sandbox->bringing_down = false;
@@ -261,6 +278,13 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
   if (!gone)
     logger().error("the end of a sandbox could not be recorded", {{"sandbox", sandbox->id()}, {"error", gone.error()}});
   sandbox->bringing_down = false;
+}
+
+async::Task<> Sandboxes::bring_down_later(std::shared_ptr<Sandbox> sandbox) {
+  // 1 s, 2 s, 4 s ...; beyond half a minute reconciliation is as fast.
+  co_await async::sleep_for(with_.loop, kKillAgain * (1 << std::min(sandbox->kill_failures++, 5)));
+  const bool wanted = sandbox->state() == State::stopping || sandbox->state() == State::lost;
+  if (wanted) co_await bring_down(sandbox);
 }
 
 async::Task<> Sandboxes::watch_end(std::shared_ptr<Sandbox> sandbox) {
@@ -322,6 +346,14 @@ async::Task<Result<void>> Sandboxes::look_up(std::shared_ptr<Sandbox> sandbox) {
       co_await answer(sandbox);
     }
     co_return {};
+  }
+  // Some providers list late: it is not absent before they would have shown it.
+  const Duration late = by->capabilities().lists_within - (asked.mono - sandbox->asked);
+  if (late > 0s) {
+    co_await async::sleep_for(with_.loop, late + 1ms);
+    if (is_final(sandbox->state())) co_return {};
+    Result<void> again = co_await look_up(sandbox);
+    co_return again;
   }
   const Result<State> state = co_await advance(sandbox, Event::absent, "the provider never made it");
   if (!state) co_return fail(state.error());

@@ -99,6 +99,12 @@ Result<Record> Sandboxes::plan(const api::SandboxCreateRequest& request) {
   record.hidden.lease_ms = request.lease_ms.value_or(to_ms(from.lease.value_or(config.sandbox.lease)));
   record.hidden.max_lifetime_ms =
       request.max_lifetime_ms.value_or(to_ms(from.max_duration.value_or(config.sandbox.max_duration)));
+  const auto idle = [](const std::optional<std::chrono::milliseconds>& asked, Duration configured) {
+    const std::chrono::milliseconds after = asked.value_or(to_ms(configured));
+    return after.count() > 0 ? std::optional(after) : std::nullopt;
+  };
+  record.info.idle_pause_ms = idle(request.idle_pause_ms, config.sandbox.idle_pause);
+  record.info.idle_kill_ms = idle(request.idle_kill_ms, config.sandbox.idle_kill);
   record.hidden.secret.data.resize(32);
   with_.random.fill(std::as_writable_bytes(std::span(record.hidden.secret.data)));
   if (record.hidden.max_lifetime_ms.count() > 0) {

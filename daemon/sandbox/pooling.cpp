@@ -112,6 +112,8 @@ async::Task<Result<std::optional<std::string>>> Sandboxes::claim_pooled(api::San
           next.info.labels = request.labels;
           next.hidden.env = planned.hidden.env;
           next.hidden.lease_ms = planned.hidden.lease_ms;
+          next.info.idle_pause_ms = planned.info.idle_pause_ms;
+          next.info.idle_kill_ms = planned.info.idle_kill_ms;
           next.hidden.max_lifetime_ms = planned.hidden.max_lifetime_ms;
           next.info.lifetime_ends_us = planned.info.lifetime_ends_us;
         },

@@ -10,8 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kInterval = 60s;
-
 const log::Logger& logger() {
   static const log::Logger made("sandbox");
   return made;
@@ -37,7 +35,7 @@ async::Task<Result<void>> Sandboxes::recover() {
 
 async::Task<> Sandboxes::reconcile_always() {
   for (;;) {
-    co_await async::sleep_for(with_.loop, kInterval);
+    co_await async::sleep_for(with_.loop, with_.reconcile_every);
     co_await reconcile();
   }
 }
@@ -70,7 +68,7 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
     switch (sandbox->state()) {
       case State::requested:
         // Nothing was asked of a provider; go on where the last run stopped.
-        if (sandbox->link == nullptr && !exists) tasks_.spawn(bring_up(sandbox));
+        if (!sandbox->coming_up && !exists) tasks_.spawn(bring_up(sandbox));
         break;
       case State::creating:
       case State::unknown:
@@ -82,6 +80,8 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
       case State::claimed:
       case State::paused:
         if (!exists) {
+          // Too young to be in a list that comes late.
+          if (asked.mono - sandbox->asked < by.capabilities().lists_within) break;
           const Result<State> state =
               co_await advance(sandbox, Event::vanished, "the provider no longer lists it", [](Record&) {}, {},
                                {.not_before = sandbox->seen, .found = !sandbox->seen});
@@ -89,6 +89,8 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
         } else if (sandbox->link == nullptr) {
           tasks_.spawn(take_up(sandbox));
           if (sandbox->state() == State::paused) tasks_.spawn(pause_again(sandbox, entry->second->paused));
+        } else if (entry->second->paused && is_usable(sandbox->state())) {
+          tasks_.spawn(go_on(sandbox));
         }
         break;
       case State::stopping:
@@ -98,7 +100,11 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
           if (!again) logger().warn("it could not be recorded", {{"sandbox", sandbox->id()}, {"error", again.error()}});
         }
         if (exists && sandbox->record.hidden.ref.empty()) sandbox->record.hidden.ref = entry->second->ref;
-        tasks_.spawn(bring_down(sandbox));
+        if (sandbox->record.hidden.ref.empty() && !sandbox->creating) {
+          tasks_.spawn(settle(sandbox));  // nobody waits any more for what the provider would say
+        } else {
+          tasks_.spawn(bring_down(sandbox));
+        }
         break;
       case State::gone:
       case State::failed:

@@ -22,7 +22,13 @@ struct Hidden {
   std::string pool;                              ///< the pool that made it; empty for one made for its caller
   std::optional<std::int64_t> started_us;        ///< when the provider says that billing began
   std::string held_by;                           ///< the budget that paused it; empty: none did
+  bool idle_paused = false;                      ///< paused because nobody used it: the next use lets it go on
   Bytes secret;                                  ///< the tunnel's; the store's file is 0600
+
+  void forget_pause() {
+    held_by.clear();
+    idle_paused = false;
+  }
 
   template <class D>
   static void describe(D& d) {
@@ -36,6 +42,7 @@ struct Hidden {
     d.field("pool", &Hidden::pool, "The pool that made it.");
     d.field("started_us", &Hidden::started_us, "When the provider says that billing began.");
     d.field("held_by", &Hidden::held_by, "The budget that paused it.");
+    d.field("idle_paused", &Hidden::idle_paused, "Paused because nobody used it.");
     d.field("secret", &Hidden::secret, "The tunnel's secret.").secret();
   }
 };

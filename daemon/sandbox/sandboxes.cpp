@@ -1,6 +1,10 @@
 #include "daemon/sandbox/sandboxes.hpp"
 
+#include "daemon/sandbox/reach.hpp"
+
 #include <fmt/format.h>
+
+#include <set>
 
 #include "protocol/api/agentd.hpp"
 #include "protocol/wire/client.hpp"
@@ -21,6 +25,25 @@ bool matches(const api::SandboxInfo& info, const api::SandboxListRequest& reques
     const auto found = info.labels.find(label.first);
     return found != info.labels.end() && found->second == label.second;
   });
+}
+
+/// Up to one more than is asked for of those that have ended, newest first. Reads on until enough of them match.
+Result<std::vector<api::SandboxInfo>> ended_page(store::Database& db, std::int64_t created_before,
+                                                 std::string id_before, const api::SandboxListRequest& request) {
+  constexpr int kAtOnce = 500;
+  std::vector<api::SandboxInfo> found;
+  for (;;) {
+    Result<std::vector<Record>> page = load_ended(db, created_before, id_before, kAtOnce);
+    if (!page) return fail(page.error());
+    for (Record& record : *page) {
+      created_before = record.info.created_us;
+      id_before = record.info.id;
+      if (!matches(record.info, request)) continue;
+      found.push_back(std::move(record.info));
+      if (found.size() > request.limit) return found;
+    }
+    if (page->size() < static_cast<std::size_t>(kAtOnce)) return found;
+  }
 }
 
 std::unexpected<Error> no_sandbox(const std::string& what) {
@@ -53,6 +76,7 @@ Sandboxes::~Sandboxes() {
   tasks_.cancel_all();
   for (const auto& [id, sandbox] : living_) {
     sandbox->lease_timer.cancel();
+    sandbox->idle_timer.cancel();
     sandbox->link.reset();
     sandbox->place.release();
   }
@@ -66,7 +90,9 @@ std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
   }
   if (holds_capacity(sandbox->state())) sandbox->place = capacity_.take_existing(claimant_of(sandbox->record));
   living_.emplace(sandbox->id(), sandbox);
+  sandbox->asked = with_.loop.clock().now();  // of an earlier run: not later than now
   arm_lease(sandbox);
+  fell_idle(sandbox);
   return sandbox;
 }
 
@@ -224,23 +250,31 @@ async::Task<Result<api::SandboxListReply>> Sandboxes::list(api::SandboxListReque
     return std::tie(info.created_us, info.id) < std::tie(created_before, id_before);
   };
 
-  std::vector<api::SandboxInfo> found;
+  // Whole records are copied for what is answered alone: there may be many thousands.
+  std::vector<std::shared_ptr<Sandbox>> alive;
   for (const auto& [id, sandbox] : living_) {
-    const api::SandboxInfo& info = sandbox->record.info;
-    if (below(info) && matches(info, request)) found.push_back(info);
+    if (below(sandbox->record.info) && matches(sandbox->record.info, request)) alive.push_back(sandbox);
   }
+  std::vector<api::SandboxInfo> found;
   if (request.all || std::ranges::any_of(request.states, is_final)) {
-    Result<std::vector<Record>> ended = co_await with_.store.read(
-        [created_before, id_before, limit = static_cast<int>(request.limit) + 1](store::Database& db) {
-          return load_ended(db, created_before, id_before, limit);
+    Result<std::vector<api::SandboxInfo>> ended =
+        co_await with_.store.read([created_before, id_before, request](store::Database& db) {
+          return ended_page(db, created_before, id_before, request);
         });
     if (!ended) co_return fail(ended.error());
-    for (Record& record : *ended) {
-      if (matches(record.info, request)) found.push_back(std::move(record.info));
-    }
+    found = std::move(*ended);
+    std::set<std::string> known;
+    for (const api::SandboxInfo& info : found) known.insert(info.id);
+    std::erase_if(alive, [&](const auto& sandbox) { return known.contains(sandbox->id()); });  // ended meanwhile
   }
-  std::ranges::sort(
-      found, [](const auto& a, const auto& b) { return std::tie(a.created_us, a.id) > std::tie(b.created_us, b.id); });
+  const auto newest_first = [](const auto& a, const auto& b) {
+    return std::tie(a.created_us, a.id) > std::tie(b.created_us, b.id);
+  };
+  const std::size_t wanted = std::min<std::size_t>(alive.size(), request.limit + 1);
+  std::ranges::partial_sort(alive, alive.begin() + static_cast<std::ptrdiff_t>(wanted),
+                            [&](const auto& a, const auto& b) { return newest_first(a->record.info, b->record.info); });
+  for (std::size_t i = 0; i < wanted; ++i) found.push_back(alive[i]->record.info);
+  std::ranges::sort(found, newest_first);
   api::SandboxListReply reply;
   if (found.size() > request.limit) {
     found.resize(request.limit);
@@ -285,7 +319,7 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::pause(std::string what) {
     co_return fail(Code::failed_precondition, fmt::format("sandbox {} is {}; only one that runs can be paused",
                                                           sandbox->id(), state_name(sandbox->state())));
   }
-  const Result<void> paused = co_await pause_it(sandbox, "", "");
+  const Result<void> paused = co_await pause_it(sandbox, "", [](Record&) {});
   if (!paused) co_return fail(paused.error());
   co_return sandbox->record.info;
 }
@@ -344,13 +378,18 @@ async::Task<Result<Sandboxes::Use>> Sandboxes::use(std::string what) {
         fmt::format("sandbox {} waits in pool '{}' and belongs to nobody; 'swarmctl sandbox create' claims one",
                     sandbox->id(), sandbox->record.hidden.pool));
   }
+  if (sandbox->state() == State::paused && sandbox->record.hidden.idle_paused) {
+    const Result<void> resumed = co_await resume_it(sandbox);
+    // Somebody else may have been faster.
+    if (!resumed && !is_usable(sandbox->state())) co_return fail(resumed.error());
+  }
   if (!is_usable(sandbox->state()) || sandbox->link == nullptr) {
     co_return fail(Code::failed_precondition,
                    fmt::format("sandbox {} is {}; {}", sandbox->id(), state_name(sandbox->state()),
                                sandbox->state() == State::paused ? "'swarmctl sandbox resume' lets it go on"
                                                                  : "it cannot be used now"));
   }
-  auto connection = co_await sandbox->link->connection(kTunnelPatience);
+  auto connection = co_await reach(with_.loop, sandbox, kTunnelPatience);
   if (!connection) co_return fail(connection.error(), fmt::format("sandbox {}", sandbox->id()));
   co_return Use(sandbox, std::move(*connection), *this);
 }
@@ -363,7 +402,10 @@ Sandboxes::Use::Use(std::shared_ptr<Sandbox> sandbox, std::shared_ptr<wire::Conn
 Sandboxes::Use::~Use() {
   if (sandbox_ == nullptr) return;  // moved away
   --sandbox_->uses;
-  if (!is_final(sandbox_->state()) && sandbox_->state() != State::stopping) owner_->arm_lease(sandbox_);
+  if (!is_final(sandbox_->state()) && sandbox_->state() != State::stopping) {
+    owner_->arm_lease(sandbox_);
+    owner_->fell_idle(sandbox_);
+  }
 }
 
 }  // namespace swarm::sandbox

@@ -53,6 +53,7 @@ struct Surroundings {
   wire::Router& tunnel_router;                  ///< answers calls from inside
   StepObserver observer{};                      ///< may be empty
   Steward* steward = nullptr;                   ///< null: nothing is counted or limited
+  Duration reconcile_every = std::chrono::minutes(1);
 };
 
 class Sandboxes final : private PoolHost {
@@ -139,7 +140,9 @@ class Sandboxes final : private PoolHost {
   async::Task<Result<Leave>> leave_to_create(std::shared_ptr<Sandbox> sandbox, MonoTime deadline);
   async::Task<providers::CreateOutcome> ask_provider(std::shared_ptr<Sandbox> sandbox, Leave leave, MonoTime deadline);
   [[nodiscard]] providers::CreateSpec spec_of(const Sandbox& sandbox) const;
-  async::Task<Result<void>> pause_it(std::shared_ptr<Sandbox> sandbox, std::string reason, std::string held_by);
+  /// `change` says in the record who paused it: a budget, or idleness; nobody else does.
+  async::Task<Result<void>> pause_it(std::shared_ptr<Sandbox> sandbox, std::string reason,
+                                     std::function<void(Record&)> change);
   async::Task<Result<void>> resume_it(std::shared_ptr<Sandbox> sandbox);
   async::Task<> pause_again(std::shared_ptr<Sandbox> sandbox, bool is_paused);
   async::Task<Result<std::optional<std::string>>> claim_pooled(api::SandboxCreateRequest request,
@@ -176,6 +179,12 @@ class Sandboxes final : private PoolHost {
   async::Task<> take_up(std::shared_ptr<Sandbox> sandbox);
   void open_link(const std::shared_ptr<Sandbox>& sandbox);
   void arm_lease(const std::shared_ptr<Sandbox>& sandbox);
+  /// Nobody uses it from now on: it is paused or ended when that goes on for too long.
+  void fell_idle(const std::shared_ptr<Sandbox>& sandbox);
+  void arm_idle(const std::shared_ptr<Sandbox>& sandbox);
+  async::Task<> idle_out(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> bring_down_later(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> go_on(std::shared_ptr<Sandbox> sandbox);
   Result<std::shared_ptr<Sandbox>> find(const std::string& what);
   async::Task<Result<Record>> find_any(std::string what);
   std::shared_ptr<Sandbox> adopt(Record record);
@@ -195,7 +204,7 @@ class Sandboxes final : private PoolHost {
 class Sandbox {
  public:
   Sandbox(async::Loop& loop, Record record)
-      : record(std::move(record)), turn(loop), switching(loop), changed(loop), lease_timer(loop) {}
+      : record(std::move(record)), turn(loop), switching(loop), changed(loop), lease_timer(loop), idle_timer(loop) {}
 
   [[nodiscard]] const std::string& id() const { return record.info.id; }
   [[nodiscard]] State state() const { return record.info.state; }
@@ -207,11 +216,16 @@ class Sandbox {
   std::unique_ptr<Link> link;
   async::Timer lease_timer;
   MonoTime lease_until;
+  async::Timer idle_timer;
+  MonoTime idle_since;
   MonoTime lifetime_until;  ///< zero: none
   std::size_t uses = 0;
   Reservation place;                      ///< given back when it is gone
   std::chrono::milliseconds patience{0};  ///< how long it may wait for a place
   std::optional<Error> failure;           ///< why it could not be made, as its callers get it
+  bool coming_up = false;                 ///< a flow of this run is at it
+  MonoTime asked;                         ///< when the provider was last asked to make it, as far as is known
+  int kill_failures = 0;                  ///< in a row
   bool creating = false;                  ///< this run of the daemon waits for the provider's answer
   bool bringing_down = false;
   bool refill = false;               ///< made for a pool: nobody waits for it

@@ -166,6 +166,79 @@ TEST_CASE_METHOD(World, "pause and resume") {
   CHECK(state_of(made->id) == State::claimed);
 }
 
+TEST_CASE_METHOD(World, "one that nobody uses is paused, goes on with the next use, and ends at last") {
+  const auto made = create({.lease_ms = 1h, .idle_pause_ms = 60s, .idle_kill_ms = 10min});
+  REQUIRE(made);
+  CHECK(made->idle_pause_ms == 60s);
+  advance(50s);
+  {
+    const auto use = wait(sandboxes->use(made->id));
+    REQUIRE(use);
+    advance(5min);
+    CHECK(state_of(made->id) == State::claimed);
+  }
+  advance(50s);
+  CHECK(state_of(made->id) == State::claimed);
+  REQUIRE(wait(sandboxes->extend(made->id, 1h)));  // a heartbeat is no use
+  advance(11s);
+  CHECK(state_of(made->id) == State::paused);
+  CHECK(provider.accounts().at(made->id).paused);
+  CHECK(wait(sandboxes->info(made->id))->reason == "nobody used it for " + async::format_duration(60s));
+  CHECK(wait(sandboxes->use(made->id)).has_value());
+  CHECK(state_of(made->id) == State::claimed);
+  CHECK_FALSE(provider.accounts().at(made->id).paused);
+  advance(61s);
+  CHECK(state_of(made->id) == State::paused);
+  SECTION("it ends when that goes on, also after a restart") {
+    advance(5min);
+    restart();
+    CHECK(state_of(made->id) == State::paused);
+    advance(11min);
+    CHECK(state_of(made->id) == State::gone);
+    CHECK(sandboxes->pool_status(std::nullopt)->claims.idle_killed == 1);
+  }
+  SECTION("what a person paused stays") {
+    REQUIRE(wait(sandboxes->resume(made->id)));
+    REQUIRE(wait(sandboxes->pause(made->id)));
+    advance(1h);
+    CHECK(state_of(made->id) == State::paused);
+    CHECK_FALSE(wait(sandboxes->use(made->id)).has_value());
+  }
+}
+
+TEST_CASE_METHOD(World, "one that was to be ended while it was made does not hold its place for ever") {
+  provider.script = {Create::hangs_not_made};
+  const auto recorded = create({.wait = false});
+  REQUIRE(recorded);
+  settle();
+  REQUIRE(wait(sandboxes->kill(recorded->id, {.wait = false})));
+  CHECK(state_of(recorded->id) == State::stopping);
+  restart();
+  advance(1s);
+  CHECK(state_of(recorded->id) == State::gone);
+  CHECK(sandboxes->count("scripted") == 0);
+}
+
+TEST_CASE_METHOD(World, "a provider that lists late is given the time") {
+  provider.caps.lists_within = 5s;
+  provider.list_lag = 3s;
+  restart();
+  provider.script = {Create::lost_made};
+  const auto made = create();
+  REQUIRE(made);
+  CHECK(made->state == State::claimed);
+  CHECK(provider.creates == 1);
+}
+
+TEST_CASE_METHOD(World, "a pause that was given up and came about after all is taken back") {
+  const auto made = create();
+  REQUIRE(made);
+  REQUIRE(wait(provider.pause(made->id)));  // behind the daemon's back
+  advance(61s);
+  CHECK_FALSE(provider.accounts().at(made->id).paused);
+  CHECK(state_of(made->id) == State::claimed);
+}
+
 TEST_CASE_METHOD(World, "a restart takes up what lives and ends what nobody recorded") {
   const auto living = create({.name = "living"});
   const auto dying = create();
@@ -230,4 +303,35 @@ TEST_CASE_METHOD(World, "lists are filtered and come in pages") {
   }
   CHECK(seen.size() == 5);
   CHECK_FALSE(paged.cursor);
+}
+
+TEST_CASE_METHOD(World, "a filter finds what ended long ago, among many others") {
+  api::SandboxCreateRequest odd;
+  odd.labels["n"] = "odd";
+  const auto first = create(odd);
+  REQUIRE(first);
+  REQUIRE(wait(sandboxes->kill(first->id, {})));
+  for (int i = 0; i < 5; ++i) {
+    advance(1ms);
+    REQUIRE(wait(sandboxes->kill(create()->id, {})));
+  }
+  api::SandboxListRequest request{.all = true, .limit = 2};
+  request.labels["n"] = "odd";
+  const auto found = wait(sandboxes->list(request));
+  REQUIRE(found);
+  REQUIRE(found->sandboxes.size() == 1);
+  CHECK(found->sandboxes.front().id == first->id);
+  CHECK_FALSE(found->next_cursor);
+}
+
+TEST_CASE_METHOD(World, "one that is ended while its agentd is waited for lets nobody wait on what is gone") {
+  provider.script = {Create::mute};
+  const auto recorded = create({.wait = false});
+  REQUIRE(recorded);
+  settle();
+  REQUIRE(state_of(recorded->id) == State::starting);
+  REQUIRE(wait(sandboxes->kill(recorded->id, {})));
+  advance(2min);
+  CHECK(state_of(recorded->id) == State::gone);
+  CHECK(sandboxes->count("scripted") == 0);
 }
