@@ -142,11 +142,14 @@ void build_commands(CLI::App& root, Selection& selection) {
   add_logs_command(root, selection);
   add_forward_commands(root, selection);
   add_events_command(root, selection);
+  add_pool_commands(root, selection);
+  add_top_command(root, selection);
   add_template_commands(root, selection);
   add_cost_commands(root, selection);
   add_budget_commands(root, selection);
   add_limits_commands(root, selection);
   add_secret_commands(root, selection);
+  add_db_commands(root, selection);
   add_daemon_commands(root, selection);
   add_doctor_command(root, selection);
   add_config_commands(root, selection);

@@ -14,6 +14,7 @@
 #include "client/output/human.hpp"
 #include "client/output/sanitizer.hpp"
 #include "client/output/width.hpp"
+#include "client/terminal/other_screen.hpp"
 #include "protocol/async/signals.hpp"
 
 namespace swarm::client {
@@ -76,26 +77,6 @@ std::string drawn(Context& context, const Sight& sight) {
   for (const std::string& line : sight.lines) screen += cut_to_width(line, width == 0 ? 200 : width) + "\n";
   return screen;
 }
-
-/// The terminal's other screen while it lives; what was there comes back.
-class OtherScreen {
- public:
-  explicit OtherScreen(const Outlet& out) : out_(out) { out_.write("\x1b[?1049h\x1b[?25l"); }
-  OtherScreen(const OtherScreen&) = delete;
-  OtherScreen& operator=(const OtherScreen&) = delete;
-  ~OtherScreen() { out_.write("\x1b[?25h\x1b[?1049l"); }
-  void show(const std::string& screen) {
-    std::string text = "\x1b[H";
-    for (const char c : screen) {
-      if (c == '\n') text += "\x1b[K";
-      text += c;
-    }
-    out_.write(text + "\x1b[J");
-  }
-
- private:
-  const Outlet& out_;
-};
 
 async::Task<> leave_on(async::Loop& loop, int number, async::Event& leave) {
   async::SignalWatcher watcher(loop, number);

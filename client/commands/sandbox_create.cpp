@@ -70,6 +70,12 @@ Result<api::SandboxCreateRequest> create_request(const CreateOptions& options, c
   const auto lifetime = read_duration("--max-lifetime", options.lifetime);
   if (!lifetime) return fail(lifetime.error());
   request.max_lifetime_ms = *lifetime;
+  const auto idle_pause = read_duration("--idle-pause", options.idle_pause);
+  if (!idle_pause) return fail(idle_pause.error());
+  request.idle_pause_ms = *idle_pause;
+  const auto idle_kill = read_duration("--idle-kill", options.idle_kill);
+  if (!idle_kill) return fail(idle_kill.error());
+  request.idle_kill_ms = *idle_kill;
   const auto queue = read_duration("--queue", options.queue);
   if (!queue) return fail(queue.error());
   if (*queue) request.queue_ms = **queue;
@@ -123,6 +129,11 @@ void add_sandbox_create(CLI::App& group, Selection& selection) {
       ->allow_extra_args(false);
   command.add_option("--lease", options->lease, "It ends this long after its last use")->type_name("DURATION");
   command.add_option("--max-lifetime", options->lifetime, "It ends this long after it was made, used or not")
+      ->type_name("DURATION");
+  command
+      .add_option("--idle-pause", options->idle_pause, "Pause it after so long without use; the next use resumes it")
+      ->type_name("DURATION");
+  command.add_option("--idle-kill", options->idle_kill, "End it after so long without use, whatever its lease")
       ->type_name("DURATION");
   command.add_flag("--no-wait", options->no_wait, "Answer at once, not when it can be used");
   command.callback(

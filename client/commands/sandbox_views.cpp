@@ -116,6 +116,8 @@ Fields sandbox_fields(const api::SandboxInfo& sandbox, WallTime now) {
     fields.add("Ended", when(*sandbox.ended_us));
   } else {
     if (sandbox.lease_expires_us) fields.add("Ends unless used", when(*sandbox.lease_expires_us));
+    if (sandbox.idle_pause_ms) fields.add("Paused if idle for", human_duration(*sandbox.idle_pause_ms));
+    if (sandbox.idle_kill_ms) fields.add("Ends if idle for", human_duration(*sandbox.idle_kill_ms));
     if (sandbox.lifetime_ends_us) fields.add("Ends in any case", when(*sandbox.lifetime_ends_us));
   }
   fields.add("Tunnel", name_of(sandbox.tunnel));

@@ -41,6 +41,8 @@ struct CreateOptions {
   std::vector<std::string> env;
   std::string lease;
   std::string lifetime;
+  std::string idle_pause;
+  std::string idle_kill;
   std::string memory;
   double cpus = 0;
   std::uint64_t processes = 0;
