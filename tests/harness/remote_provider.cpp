@@ -120,6 +120,14 @@ async::Task<> RemoteProvider::gone(std::string ref) {
   }
 }
 
+async::Task<std::optional<WallTime>> RemoteProvider::ended_at(std::string ref) {
+  const auto to = co_await connection();
+  if (!to) co_return std::nullopt;
+  const auto told = co_await wire::call_with_timeout(**to, kEndedAt, {.ref = ref}, kCallPatience);
+  if (!told || !told->time_us) co_return std::nullopt;
+  co_return WallTime{*told->time_us};
+}
+
 async::Task<std::vector<std::string>> RemoteProvider::problems() { co_return std::vector<std::string>(); }
 
 }  // namespace swarm::harness

@@ -28,6 +28,7 @@ class RemoteProvider final : public providers::Provider {
   async::Task<Result<std::unique_ptr<transport::Stream>>> dial(std::string ref) override;
   async::Task<Result<api::SandboxMetrics>> metrics(std::string ref) override;
   async::Task<> gone(std::string ref) override;
+  async::Task<std::optional<WallTime>> ended_at(std::string ref) override;
   async::Task<std::vector<std::string>> problems() override;
 
  private:

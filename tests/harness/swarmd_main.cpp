@@ -28,7 +28,8 @@ std::string variable(const char* name) {
 
 Result<Parts> parts() {
   Parts made;
-  providers::Capabilities can{.pause = true, .listing = true, .bills_paused = false};
+  providers::Capabilities can{
+      .pause = true, .listing = true, .bills_paused = false, .lists_within = std::chrono::milliseconds(400)};
   if (const std::string most = variable("SWARM_PROVIDER_CAPACITY"); !most.empty()) {
     can.max_sandboxes = std::atoi(most.c_str());
   }
@@ -38,6 +39,7 @@ Result<Parts> parts() {
     all.push_back(std::make_unique<harness::RemoteProvider>(loop, socket, can));
     return Result<std::vector<std::unique_ptr<providers::Provider>>>(std::move(all));
   };
+  made.reconcile_every = std::chrono::milliseconds(500);
   made.adjust = [](config::Config& config) { config.sandbox.provider = {"scripted"}; };
   if (const std::string path = variable("SWARM_STEPS"); !path.empty()) {
     const std::string at = variable("SWARM_CRASH_AT");

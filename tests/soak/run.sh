@@ -30,7 +30,13 @@ run_kills() { soak_test endurance 'kills'; }
 run_growth() { soak_test growth 'memory'; }
 run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
 
+run_crash() {
+  [ -x "$build/bin/swarmd-under-test" ] || { printf 'the harness is not built: cmake --build %s --target programs\n' "$build" >&2; return 1; }
+  PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/tests/harness/crash.py" "$build" --seed "$seed" --points "${SWARM_POINTS:-2000}"
+}
+
 declare -A about=(
+  [crash]='the daemon killed at 2,000 points of creating, claiming, pausing and ending; nothing lost, nothing twice'
   [cuts]='the tunnel cut 1,000 times at random bytes under traffic both ways'
   [store]='200 crashes of a writing process, and every failure of a system call in the store'
   [calls]='10,000 calls in turn and 200 at once leave nothing behind'
@@ -39,7 +45,7 @@ declare -A about=(
   [growth]='100,000 requests under a heap profiler'
   [planted]='each planted bug is found by its fuzz target within a minute'
 )
-names=(cuts store calls bytes kills growth planted)
+names=(cuts store calls bytes kills growth planted crash)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-8s %s\n' "$name" "${about[$name]}"; done

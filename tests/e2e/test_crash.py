@@ -1,0 +1,17 @@
+"""A sample of the crash harness; `./dev soak crash` runs it in full."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+BUILD = pathlib.Path(os.environ["SWARM_BUILD"])
+HARNESS = pathlib.Path(__file__).resolve().parent.parent / "harness"
+
+
+def test_twenty_deaths_lose_and_double_nothing():
+    out = subprocess.run([sys.executable, HARNESS / "crash.py", BUILD, "--points", "20", "--seed", "20", "--least", "0",
+                          "--ledger-as-it-is"],
+                         capture_output=True, text=True, timeout=280)
+    assert out.returncode == 0, out.stdout[-4000:] + out.stderr[-4000:]
+    assert "20 deaths" in out.stdout
