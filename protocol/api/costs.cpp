@@ -18,7 +18,8 @@ template const TypeInfo& type_of<CostEstimateRequest>();
 template const TypeInfo& type_of<CostEstimateReply>();
 
 std::span<const MethodInfo* const> cost_methods() {
-  static constexpr std::array<const MethodInfo*, 5> kAll = {&kCostSummary, &kCostLedger, &kCostExport, &kCostPrices, &kCostEstimate};
+  static constexpr std::array<const MethodInfo*, 5> kAll = {&kCostSummary, &kCostLedger, &kCostExport, &kCostPrices,
+                                                            &kCostEstimate};
   return kAll;
 }
 

@@ -30,8 +30,8 @@
 #include "protocol/api/secret.hpp"
 #include "protocol/api/stream.hpp"
 #include "protocol/api/swarm.hpp"
-#include "protocol/api/team.hpp"
 #include "protocol/api/task.hpp"
+#include "protocol/api/team.hpp"
 #include "protocol/api/template.hpp"
 #include "protocol/core/nearest.hpp"
 #include "protocol/core/utf8.hpp"
@@ -89,8 +89,8 @@ std::span<const MethodInfo* const> all_methods() {
 }
 
 std::span<const MethodInfo* const> agentd_methods() {
-  static const auto all =
-      joined<MethodInfo>({rpc_methods(), agentd_own_methods(), team_inside_methods(), pane_inside_methods(), git_methods()});
+  static const auto all = joined<MethodInfo>(
+      {rpc_methods(), agentd_own_methods(), team_inside_methods(), pane_inside_methods(), git_methods()});
   return all;
 }
 

@@ -2,7 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-
 using namespace swarm;
 using namespace swarm::agentd::panes;
 
