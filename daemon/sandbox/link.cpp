@@ -40,6 +40,8 @@ Link::Link(async::Loop& loop, Random& random, TunnelSetup& setup, Options option
 Link::~Link() {
   handler_.drop_calls();
   tasks_.cancel_all();
+  // Whoever waits for an answer holds the connection too, and keep_up is not there any more to end it.
+  if (connection_ != nullptr) connection_->abandon({.code = Code::unavailable, .message = "the sandbox has ended"});
 }
 
 void Link::start() { tasks_.spawn(keep_up()); }

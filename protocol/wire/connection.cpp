@@ -189,6 +189,13 @@ Result<std::unique_ptr<ByteSink>> Connection::open_sink(std::uint32_t id) { retu
 
 void Connection::close(Error reason) { state_->end(std::move(reason)); }
 
+void Connection::abandon(Error reason) {
+  const std::shared_ptr<State> state = state_;
+  state->end(std::move(reason));
+  state->output.discard();
+  state->drop_work();
+}
+
 void Connection::set_error_shape(ErrorShape shape) { state_->shape = shape; }
 
 const std::optional<Failure>& Connection::last_error() const { return state_->last_error; }

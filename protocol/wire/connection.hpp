@@ -105,6 +105,10 @@ class Connection {
   /// it. Safe from anywhere.
   void close(Error reason);
 
+  /// Ends it at once and fails whatever waits for an answer: for an owner that gave up its `run()`, which would do that
+  /// when the connection ends. What is queued is not sent.
+  void abandon(Error reason);
+
   void set_error_shape(ErrorShape shape);
   /// The last failure that was sent to the peer, for `rpc.last_error`; a failure of that method itself is not kept.
   [[nodiscard]] const std::optional<Failure>& last_error() const;

@@ -81,6 +81,6 @@ run swarmctl report demo --output "$home/report.html"
 if [ -n "$report" ]; then cp "$home/report.html" "$report"; say "The report is kept as $report."; fi
 
 say 'What it cost.'
-run swarmctl rpc call cost.summary "{\"by\": \"all\"}" 2>/dev/null | head -20 || true
+run swarmctl cost summary
 run swarmctl swarm ls --all
 say "That took $((SECONDS - begun)) seconds. 'swarmctl deploy --help' shows how to do it with your own repository."

@@ -345,7 +345,7 @@ def test_the_commands_say_what_is_wrong(new_daemon):
     fails(4, "", "secret", "check", "nothing")
     assert daemon.ctl("budget", "ls").stdout == ""
     prices = daemon.ctl("cost", "prices").stdout
-    assert "built in" in prices and "0.0504  vCPU hour" in prices
+    assert "built in" in prices and "0.0504  vCPU h" in prices
     assert "= $0.828" in daemon.ctl("cost", "estimate", "1h", "--count", "5", "--memory", "4GiB", "--provider",
                                     "e2b").stdout
     words = daemon.ctl("__complete", "--", "cost", "summary", "--by", "").stdout
