@@ -95,8 +95,14 @@ void Loop::arm_wakeup() {
   }
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*next - clock_.now()).count();
   uv_update_time(&uv_);
+  // libuv looks at timers before it waits, too. One that was due already by then has been and gone when the wait
+  // begins, and nothing would end it: so that round is told not to wait.
   uv_timer_start(
-      &wakeup_, [](uv_timer_t* timer) { static_cast<Loop*>(timer->data)->armed_for_.reset(); },
+      &wakeup_,
+      [](uv_timer_t* timer) {
+        static_cast<Loop*>(timer->data)->armed_for_.reset();
+        uv_stop(timer->loop);
+      },
       static_cast<std::uint64_t>(std::max<std::int64_t>(wait, 0)), 0);
 }
 

@@ -1,6 +1,10 @@
 #include "protocol/async/timer.hpp"
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "protocol/async/channel.hpp"
 #include "tests/fixtures/loop_fixture.hpp"
@@ -46,7 +50,49 @@ Task<> consume(Channel<int>& channel, std::vector<int>& out) {
   }
 }
 
+/// Time goes on by a millisecond whenever somebody looks: between any two looks of the loop a timer may become due.
+class RestlessClock final : public Clock {
+ public:
+  [[nodiscard]] MonoTime now() const override { return {now_ += 1ms}; }
+  [[nodiscard]] WallTime wall() const override { return {}; }
+
+ private:
+  mutable Duration now_{std::chrono::hours(1)};
+};
+
 }  // namespace
+
+TEST_CASE("a timer that becomes due just before the loop waits is not slept through") {
+  const RestlessClock clock;
+  Loop loop(clock);
+  bool fired = false;
+  std::atomic<bool> slept = false;
+  Timer timer(loop);
+  // Not due at the loop's first look, long due when it works out how long to wait.
+  timer.start_at(clock.now() + 1500us, [&] {
+    fired = true;
+    loop.stop();
+  });
+  // Nothing else happens on this loop: only this thread would end its wait.
+  std::mutex mutex;
+  std::condition_variable over;
+  bool done = false;
+  std::thread watchdog([&] {
+    std::unique_lock lock(mutex);
+    if (over.wait_for(lock, 10s, [&] { return done; })) return;
+    slept = true;
+    loop.post_from_thread([&] { loop.stop(); });
+  });
+  loop.run();
+  {
+    const std::lock_guard lock(mutex);
+    done = true;
+  }
+  over.notify_all();
+  watchdog.join();
+  CHECK(fired);
+  CHECK_FALSE(slept);
+}
 
 TEST_CASE_METHOD(FakeTimeFixture, "timers fire in the order of their time, only when it has come") {
   std::vector<int> order;
