@@ -194,7 +194,7 @@ def test_a_call_in_flight_fails_when_agentd_or_the_sandbox_dies(daemon, victim):
     with pytest.raises(RpcError, match="unavailable: "):
         rpc.wait(waiting)
     if victim == "agentd-init":
-        assert rpc.call("sandbox.info", {"sandbox": sandbox})["state"] == "gone"
+        wait_until(lambda: rpc.call("sandbox.info", {"sandbox": sandbox})["state"] == "gone", what="its end")
         return
     # Init starts another; the program that was in the foreground is gone.
     assert rpc.call("exec.start", {"sandbox": sandbox, "argv": ["true"]})["status"]["exit_code"] == 0
