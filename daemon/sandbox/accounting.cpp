@@ -28,6 +28,13 @@ async::Task<> until_left(std::shared_ptr<Sandbox> sandbox, State from, async::Ev
 }  // namespace
 
 Step Sandboxes::step_of(const Sandbox& sandbox, Record next, Event event, When when) const {
+  if (sandbox.pausing && next.info.state != State::paused) {
+    // Nobody knows when it stood still, only that it ran until it was asked to. The provider's own end says nothing of
+    // that.
+    if (!when.not_before || sandbox.pausing->mono < when.not_before->mono) when.not_before = sandbox.pausing;
+    when.found = false;
+    when.ended.reset();
+  }
   const providers::Provider* by = provider(next.info.provider);
   const std::optional<std::int64_t> started = sandbox.record.hidden.started_us;
   Step step{.record = std::move(next),
@@ -122,8 +129,10 @@ async::Task<Result<void>> Sandboxes::pause_it(std::shared_ptr<Sandbox> sandbox, 
   const Result<State> state = co_await advance(sandbox, Event::pause, std::move(reason), std::move(change));
   if (!state) co_return fail(state.error());
   const Instant asked = instant();
+  sandbox->pausing = asked;
   const Result<void> paused = co_await provider(sandbox->record.info.provider)->pause(sandbox->record.hidden.ref);
   if (!paused) {
+    sandbox->pausing.reset();
     const Result<State> back =
         co_await advance(sandbox, Event::resume, "it could not be paused: " + paused.error().message,
                          [](Record& next) { next.hidden.forget_pause(); });
@@ -131,6 +140,7 @@ async::Task<Result<void>> Sandboxes::pause_it(std::shared_ptr<Sandbox> sandbox, 
     co_return fail(paused.error());
   }
   Result<void> told = co_await account(sandbox, State::paused, {.not_before = asked});
+  if (told && sandbox->state() == State::paused) sandbox->pausing.reset();
   co_return told;
 }
 
@@ -185,9 +195,10 @@ async::Task<> Sandboxes::pause_again(std::shared_ptr<Sandbox> sandbox, bool is_p
       co_return;
     }
   }
-  When when{.found = is_paused};
-  if (!is_paused) when.not_before = asked;
+  // An earlier run asked, or this one has.
+  const When when{.not_before = is_paused && sandbox->pausing ? sandbox->pausing : asked};
   const Result<void> told = co_await account(sandbox, State::paused, when);
+  if (told && sandbox->state() == State::paused) sandbox->pausing.reset();
   if (!told) logger().warn("a pause could not be counted", {{"sandbox", sandbox->id()}, {"error", told.error()}});
 }
 

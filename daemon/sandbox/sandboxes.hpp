@@ -228,9 +228,11 @@ class Sandbox {
   int kill_failures = 0;                  ///< in a row
   bool creating = false;                  ///< this run of the daemon waits for the provider's answer
   bool bringing_down = false;
-  bool refill = false;               ///< made for a pool: nobody waits for it
-  std::optional<Instant> seen;       ///< when it was last known to be there, in this run
-  std::optional<Instant> ending;     ///< when the provider was first asked to end it
+  bool refill = false;            ///< made for a pool: nobody waits for it
+  std::optional<Instant> seen;    ///< when it was last known to be there, in this run
+  std::optional<Instant> ending;  ///< when the provider was first asked to end it
+  /// When the provider was asked to pause it, for as long as it is not counted from when on it stood still.
+  std::optional<Instant> pausing;
   bool asked_to_end_before = false;  ///< an earlier run of the daemon may have asked that
 };
 
