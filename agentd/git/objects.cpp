@@ -164,7 +164,11 @@ Result<Oid> make_commit(git_repository* repository, const Oid& tree, const std::
 }
 
 std::string with_trailers(std::string_view message, const std::map<std::string, std::string>& trailers) {
-  std::vector<std::string_view> lines = lines_of(message);
+  // First of all, since a commit's message ends at a NUL: one inside a name would hide a forged trailer until it is
+  // gone.
+  std::string text(message);
+  std::erase(text, '\0');
+  std::vector<std::string_view> lines = lines_of(text);
   std::erase_if(lines, is_ours_alone);
   while (!lines.empty() && lines.back().find_first_not_of(" \t\r") == std::string_view::npos) lines.pop_back();
   while (!lines.empty() && lines.front().find_first_not_of(" \t\r") == std::string_view::npos)
@@ -173,7 +177,6 @@ std::string with_trailers(std::string_view message, const std::map<std::string, 
   for (const std::string_view line : lines) out.append(line).append("\n");
   if (!trailers.empty() && trailer_lines(lines) == 0) out += "\n";
   for (const auto& [name, value] : trailers) out += fmt::format("{}: {}\n", name, value);
-  std::erase(out, '\0');  // a commit's message ends at the first
   return out;
 }
 
