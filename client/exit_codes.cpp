@@ -2,23 +2,7 @@
 
 namespace swarm::client {
 
-int exit_of(const Error& error) {
-  switch (error.code) {
-    case Code::invalid_argument:
-      return kExitUsage;
-    case Code::unavailable:
-      return kExitUnavailable;
-    case Code::not_found:
-      return kExitNotFound;
-    case Code::deadline_exceeded:
-      return kExitTimeout;
-    case Code::permission_denied:
-    case Code::unauthenticated:
-      return kExitDenied;
-    default:
-      return kExitFailed;
-  }
-}
+int exit_of(const Error& error) { return swarm::exit_of(error.code); }
 
 int exit_of(const api::ExecStatus& status) {
   if (status.exit_code) return static_cast<int>(*status.exit_code & 0xffU);

@@ -3,24 +3,15 @@
 #include <string>
 
 #include "protocol/api/exec.hpp"
-#include "protocol/core/error.hpp"
+#include "protocol/core/exit_status.hpp"
 
 namespace swarm::client {
 
-/// Exit statuses; `swarmctl help exit-codes` documents them.
-enum Exit : int {
-  kExitOk = 0,
-  kExitFailed = 1,
-  kExitUsage = 2,
-  kExitUnavailable = 3,
-  kExitNotFound = 4,
-  kExitTimeout = 5,
-  kExitDenied = 6,
-  kExitOurs = 125,        ///< exec, shell, attach: we failed, not the program
-  kExitNotInvoked = 126,  ///< the program is there and cannot be run
-  kExitNoProgram = 127,   ///< there is no such program
-  kExitSignal = 128,      ///< and the signal's number
-};
+// `swarmctl help exit-codes` documents them.
+inline constexpr int kExitOurs = 125;        ///< exec, shell, attach: we failed, not the program
+inline constexpr int kExitNotInvoked = 126;  ///< the program is there and cannot be run
+inline constexpr int kExitNoProgram = 127;   ///< there is no such program
+inline constexpr int kExitSignal = 128;      ///< and the signal's number
 
 /// Of a command that failed with this.
 int exit_of(const Error& error);

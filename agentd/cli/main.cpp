@@ -36,7 +36,7 @@ int help(const Verb& verb) {
   print("usage: swarm %.*s\n\n", forms);
   print("%.*s.\n", verb.summary);
   if (!verb.details.empty()) print("\n%.*s\n", verb.details);
-  return cli::kExitOk;
+  return kExitOk;
 }
 
 int run(const Verb& verb, cli::Invocation& call) {
@@ -54,11 +54,11 @@ int main(int argc, char** argv) {
     call.socket = call.words[1];
     call.words.erase(call.words.begin(), call.words.begin() + 2);
   }
-  if (call.words.empty()) return usage(stderr, cli::kExitUsage);
+  if (call.words.empty()) return usage(stderr, kExitUsage);
   const std::string name = call.words.front();
   call.words.erase(call.words.begin());
   const bool asks_for_help = name == "help" || name == "--help" || name == "-h";
-  if (asks_for_help && call.words.empty()) return usage(stdout, cli::kExitOk);
+  if (asks_for_help && call.words.empty()) return usage(stdout, kExitOk);
   std::vector<std::string> names;
   for (const Verb* verb : cli::all_verbs()) {
     if (asks_for_help && verb->name == call.words.front()) return help(*verb);
@@ -67,5 +67,5 @@ int main(int argc, char** argv) {
   }
   const std::string& unknown = asks_for_help ? call.words.front() : name;
   std::fprintf(stderr, "swarm: unknown verb '%s'%s\n", unknown.c_str(), did_you_mean(unknown, names).c_str());
-  return cli::kExitUsage;
+  return kExitUsage;
 }

@@ -24,24 +24,6 @@ std::vector<const Verb*> all_verbs() {
   return all;
 }
 
-int exit_of(Code code) {
-  switch (code) {
-    case Code::invalid_argument:
-      return kExitUsage;
-    case Code::unavailable:
-      return kExitUnavailable;
-    case Code::not_found:
-      return kExitNotFound;
-    case Code::deadline_exceeded:
-      return kExitTimeout;
-    case Code::permission_denied:
-    case Code::unauthenticated:
-      return kExitDenied;
-    default:
-      return kExitFailed;
-  }
-}
-
 int failed(const Error& error) {
   std::fprintf(stderr, "swarm: %s\n", coord::clean_text(error.to_string()).c_str());
   return exit_of(error.code);

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/core/error.hpp"
+#include "protocol/core/exit_status.hpp"
 
 namespace swarm::cli {
 
@@ -36,19 +36,6 @@ struct Verb {
   std::string_view details;  ///< what `swarm VERB --help` says beside usage and summary
   int (*run)(const Invocation& call);
 };
-
-/// Exit statuses, the same as those of `swarmctl`.
-enum Exit : int {
-  kExitOk = 0,
-  kExitFailed = 1,
-  kExitUsage = 2,
-  kExitUnavailable = 3,
-  kExitNotFound = 4,
-  kExitTimeout = 5,
-  kExitDenied = 6,
-};
-
-int exit_of(Code code);
 
 /// Tells what went wrong on standard error; the exit status.
 int failed(const Error& error);

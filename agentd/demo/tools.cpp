@@ -6,13 +6,11 @@
 
 #include "agentd/demo/process.hpp"
 #include "protocol/api/json.hpp"
+#include "protocol/core/exit_status.hpp"
 
 namespace swarm::demo {
 namespace {
 
-// Exit statuses of `swarm`.
-constexpr int kUnavailable = 3;
-constexpr int kNotFound = 4;
 constexpr int kTries = 60;
 
 }  // namespace
@@ -32,9 +30,9 @@ Result<Value> swarm_tool(std::vector<std::string> words, const std::string& inpu
       return answer;
     }
     // The daemon may be away for a while; whatever is asked of it can be asked again.
-    const bool away = ran->status == kUnavailable;
+    const bool away = ran->status == kExitUnavailable;
     if (!away || tried == kTries) {
-      const Code code = away ? Code::unavailable : ran->status == kNotFound ? Code::not_found : Code::internal;
+      const Code code = away ? Code::unavailable : ran->status == kExitNotFound ? Code::not_found : Code::internal;
       return fail(code, shown + ": " + ran->err);
     }
     sleep(1);

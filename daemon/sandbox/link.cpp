@@ -34,7 +34,6 @@ Link::Link(async::Loop& loop, Random& random, TunnelSetup& setup, Options option
                .instance = setup.instance,
                .session = setup.session},
               random, setup.budget),
-      came_up_(loop),
       tasks_(loop) {}
 
 Link::~Link() {
@@ -51,18 +50,14 @@ async::Task<> Link::keep_up() {
     set_state(api::TunnelState::connecting);
     Result<wire::Tunnel> tunnel = co_await dialer_.connect(kRound);
     if (!tunnel) {
-      trouble_ = tunnel.error();
       logger().warn("sandbox cannot be reached", {{"sandbox", sandbox_}, {"error", tunnel.error()}});
-      came_up_.notify_all();
       // Final failures come back at once; what may pass has been tried for a round already.
       co_await async::sleep_for(loop_, 1s);
       continue;
     }
-    trouble_.reset();
     connection_ = std::make_shared<wire::Connection>(loop_, std::move(tunnel->session), wire::Side::dialer,
                                                      setup_.limits, &handler_);
     set_state(api::TunnelState::up);
-    came_up_.notify_all();
     const Error reason = co_await connection_->run();
     logger().info("tunnel ended", {{"sandbox", sandbox_}, {"reason", reason}});
     handler_.drop_calls();
@@ -75,21 +70,6 @@ void Link::set_state(api::TunnelState state) {
   if (state == state_) return;
   state_ = state;
   if (changed_) changed_(state);
-}
-
-async::Task<Result<std::shared_ptr<wire::Connection>>> Link::wait_up() {
-  while (connection_ == nullptr || connection_->closed()) co_await came_up_.wait();
-  co_return connection_;
-}
-
-async::Task<Result<std::shared_ptr<wire::Connection>>> Link::connection(Duration patience) {
-  if (connection_ != nullptr && !connection_->closed()) co_return connection_;
-  auto waited = co_await async::with_timeout(loop_, wait_up(), patience, "tunnel");
-  if (!waited) {
-    co_return fail(Code::unavailable, fmt::format("the sandbox cannot be reached{}; it may be ending, try again",
-                                                  trouble_ ? ": " + trouble_->message : ""));
-  }
-  co_return waited;
 }
 
 }  // namespace swarm::sandbox

@@ -44,18 +44,13 @@ class Link {
   /// Begins to dial; goes on until destroyed.
   void start();
 
-  /// The connection, once there is one; `unavailable` after `patience`. It may end at any time; calls on it then fail
-  /// with `unavailable`.
-  async::Task<Result<std::shared_ptr<wire::Connection>>> connection(Duration patience);
-
-  /// The connection if there is one now.
+  /// The connection if there is one now. It may end at any time; calls on it then fail with `unavailable`.
   [[nodiscard]] std::shared_ptr<wire::Connection> current() const { return connection_; }
 
   [[nodiscard]] api::TunnelState state() const { return state_; }
 
  private:
   async::Task<> keep_up();
-  async::Task<Result<std::shared_ptr<wire::Connection>>> wait_up();
   void set_state(api::TunnelState state);
 
   async::Loop& loop_;
@@ -65,8 +60,6 @@ class Link {
   std::function<void(api::TunnelState)> changed_;
   wire::TunnelDialer dialer_;
   api::TunnelState state_ = api::TunnelState::down;
-  std::optional<Error> trouble_;
-  async::Condition came_up_;
   /// Shared with calls that are under way when the tunnel goes.
   std::shared_ptr<wire::Connection> connection_;
   async::TaskSet tasks_;  // last: its task uses everything above

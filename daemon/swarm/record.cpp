@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "protocol/api/codec.hpp"
 #include "protocol/api/describe.hpp"
-#include "protocol/wire/msgpack.hpp"
+#include "protocol/wire/stored.hpp"
 
 namespace swarm::swarms {
 namespace {
@@ -43,35 +42,14 @@ constexpr store::Sql kFind{"swarms.find",
                            "SELECT id FROM swarms WHERE name = ?1 OR (id >= ?1 AND id < ?2) "
                            "ORDER BY discarded, created_us DESC, id LIMIT ?3"};
 
-template <class T>
-Bytes pack(const T& object) {
-  return {wire::encode(api::encode(object))};
-}
-
-template <class T>
-Result<T> unpack(const Bytes& bytes) {
-  Result<Value> value = wire::decode(std::as_bytes(std::span(bytes.data)), wire::Limits{});
-  if (!value) return fail(value.error(), "stored swarm");
-  return api::decode_reply<T>(std::move(*value));
-}
+using wire::pack;
 
 Result<Record> read_record(const std::tuple<Bytes, Bytes>& row) {
-  Result<api::SwarmInfo> info = unpack<api::SwarmInfo>(std::get<0>(row));
-  if (!info) return fail(info.error());
-  Result<Hidden> hidden = unpack<Hidden>(std::get<1>(row));
-  if (!hidden) return fail(hidden.error());
-  return Record{.info = std::move(*info), .hidden = std::move(*hidden)};
+  return wire::unpack_record<Record>(row, "stored swarm");
 }
 
 Result<std::vector<Record>> read_records(const Result<std::vector<std::tuple<Bytes, Bytes>>>& rows) {
-  if (!rows) return fail(rows.error());
-  std::vector<Record> records;
-  for (const auto& row : *rows) {
-    Result<Record> record = read_record(row);
-    if (!record) return fail(record.error());
-    records.push_back(std::move(*record));
-  }
-  return records;
+  return wire::unpack_records<Record>(rows, "stored swarm");
 }
 
 bool is_discarded(const Record& record) { return record.info.state == api::SwarmState::discarded; }

@@ -75,21 +75,6 @@ Result<void> Engine::finish(store::Changes& changes, Turn& turn) {
   return {};
 }
 
-Result<std::optional<std::string>> Engine::known_answer(store::Changes& changes, const store::CallKey& key) {
-  return store::find_answer(changes.db(), key);
-}
-
-Result<void> Engine::keep_answer(store::Changes& changes, const store::CallKey& key, api::TypeRef type,
-                                 const void* answer) {
-  return store::record_answer(changes.db(), key, wire::encode(api::encode_from(type(), answer)), changes.now());
-}
-
-Result<void> Engine::read_answer(const std::string& bytes, api::TypeRef type, void* out) {
-  Result<Value> value = wire::decode(std::as_bytes(std::span(bytes)), wire::Limits{});
-  if (!value) return fail(value.error());
-  return api::decode_into(type(), std::move(*value), out, api::Unknown::ignore);
-}
-
 async::Task<Result<void>> Engine::recover() {
   recovered_ = true;
   const auto runs = look([](Turn& turn) { return Result<std::vector<std::string>>(active_runs(turn)); });

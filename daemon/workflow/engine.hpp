@@ -51,13 +51,6 @@ class Engine {
     co_return std::move(*outcome->result);
   }
 
-  /// The same with an idempotency key: the first answer again for the same call. `R` is a wire struct.
-  template <class R, class F>
-  async::Task<Result<R>> change_once(std::string_view name, store::Durability durability,
-                                     std::optional<store::CallKey> key, F f) {
-    return change<R>(name, durability, Once<R, F>{std::move(key), std::move(f)});
-  }
-
   /// Runs `f(Turn&) -> Result<R>`, which changes nothing, now.
   template <class F>
   std::invoke_result_t<F&, Turn&> look(F f) {
@@ -101,12 +94,6 @@ class Engine {
     Result<R> result;
     std::set<std::string, std::less<>> touched;
   };
-  template <class R, class F>
-  struct Once {
-    std::optional<store::CallKey> key;
-    F f;
-    Result<R> operator()(Turn& turn) { return f(turn); }
-  };
   struct Waiting {
     async::Event woken;
     std::string swarm;
@@ -114,35 +101,14 @@ class Engine {
   };
 
   static Result<void> finish(store::Changes& changes, Turn& turn);
-  static Result<std::optional<std::string>> known_answer(store::Changes& changes, const store::CallKey& key);
-  static Result<void> keep_answer(store::Changes& changes, const store::CallKey& key, api::TypeRef type,
-                                  const void* answer);
-  static Result<void> read_answer(const std::string& bytes, api::TypeRef type, void* out);
 
   template <class R, class F>
   static Result<Report<R>> in_turn(store::Changes& changes, std::int64_t now_us, std::int64_t paused_us, Random& random,
                                    Definitions& definitions, F& f) {
     Turn turn(changes.db(), now_us, paused_us, random, definitions);
-    constexpr bool once = requires { f.key; };
-    if constexpr (once) {
-      if (f.key) {
-        auto known = known_answer(changes, *f.key);
-        if (!known) return fail(known.error());
-        if (*known) {
-          R answer{};
-          if (auto read = read_answer(**known, &api::type_of<R>, &answer); !read) return fail(read.error());
-          return Report<R>{.result = std::move(answer), .touched = {}};
-        }
-      }
-    }
     Result<R> result = f(turn);
     if (turn.trouble()) return fail(*turn.trouble());
     if (!result && !turn.kept()) return fail(result.error());
-    if constexpr (once) {
-      if (f.key && result) {
-        if (auto kept = keep_answer(changes, *f.key, &api::type_of<R>, &*result); !kept) return fail(kept.error());
-      }
-    }
     if (auto finished = finish(changes, turn); !finished) return fail(finished.error());
     return Report<R>{.result = std::move(result), .touched = turn.touched()};
   }
