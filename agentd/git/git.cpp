@@ -8,6 +8,7 @@
 #include "agentd/git/import.hpp"
 #include "agentd/git/look.hpp"
 #include "protocol/async/blocking.hpp"
+#include "protocol/core/tests_ran.hpp"
 #include "protocol/core/utf8.hpp"
 #include "protocol/tree/file_ends.hpp"
 
@@ -192,7 +193,9 @@ async::Task<Result<api::GitMergeReply>> Git::merge(api::GitMergeRequest request)
     reply.duration_ms = result->duration;
     reply.output.bytes = std::move(result->output);
     reply.output_dropped_bytes = result->dropped_bytes;
-    if (result->exit_status != 0U || result->timed_out) {
+    // A command that ran no test says nothing about the tree, whatever it ends with.
+    const bool ran_none = swarm::tests_ran(reply.output.bytes) == 0U;
+    if (result->exit_status != 0U || result->timed_out || ran_none) {
       reply.outcome = api::GitMergeOutcome::red;
       co_return std::move(reply);
     }

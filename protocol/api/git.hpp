@@ -252,7 +252,7 @@ void describe_enum(D& d, GitMergeOutcome*) {
   d.type("GitMergeOutcome", "How a merge ended.");
   d.value("merged", GitMergeOutcome::merged, "The integration branch has it.");
   d.value("conflict", GitMergeOutcome::conflict, "It does not fit; the branch did not move.");
-  d.value("red", GitMergeOutcome::red, "The test of the merged tree failed; the branch did not move.");
+  d.value("red", GitMergeOutcome::red, "The test of the merged tree failed, or ran no test; the branch did not move.");
   d.value("empty", GitMergeOutcome::empty, "It changes nothing; the branch did not move.");
   d.value("unknown", GitMergeOutcome::unknown, "An outcome of a newer version.");
   d.unknown(GitMergeOutcome::unknown);

@@ -102,6 +102,22 @@ TEST_CASE_METHOD(SandboxGit, "merges of one repository take turns") {
   CHECK(git(store(), {"rev-list", "--first-parent", "--count", "refs/swarm/base..swarm/x/integration"}) == "6");
 }
 
+TEST_CASE_METHOD(SandboxGit, "a command that ran no test merges nothing") {
+  import(repository("host"));
+  write(worktree("agent-0").path.bytes + "/file", "text");
+  commit("agent-0", "a change");
+  const auto merge = [&](std::string command) {
+    auto task = git_service.merge(
+        {.repo = "repo", .swarm = "x", .candidate = "swarm/x/agent-0", .test_command = std::move(command)});
+    return *loop.block_on(std::move(task));
+  };
+  const api::GitMergeReply none = merge("echo 'Ran 0 tests in 0.000s' >&2");
+  CHECK(none.outcome == api::GitMergeOutcome::red);
+  CHECK(none.exit_status == 0U);
+  CHECK(git(store(), {"rev-parse", "swarm/x/integration"}) == git(store(), {"rev-parse", "refs/swarm/base"}));
+  CHECK(merge("echo 'Ran 1 test in 0.000s' >&2").outcome == api::GitMergeOutcome::merged);
+}
+
 TEST_CASE_METHOD(SandboxGit, "fifty agents commit at once") {
   import(repository("host"));
   constexpr int kAgents = 50;

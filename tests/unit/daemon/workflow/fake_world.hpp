@@ -8,6 +8,7 @@
 
 #include "daemon/workflow/engine.hpp"
 #include "daemon/workflow/service.hpp"
+#include "protocol/core/tests_ran.hpp"
 
 namespace swarm::workflow::tests {
 
@@ -104,7 +105,8 @@ class FakeWorld final : public Ports {
     }
     if (out.conflicts.empty()) {
       out.test = run_tests(merged, what.test_command);
-      out.outcome = out.test->exit_status == 0 ? Merged::Outcome::merged : Merged::Outcome::red;
+      const bool passed = out.test->exit_status == 0 && tests_ran(out.test->output) != 0U;
+      out.outcome = passed ? Merged::Outcome::merged : Merged::Outcome::red;
     }
     if (out.outcome == Merged::Outcome::merged) {
       tree = std::move(merged);
