@@ -103,7 +103,7 @@ Result<void> Daemon::open() {
   const wire::ServerInfo self{.name = "swarmd", .version = std::string(kVersion), .features = {}};
   answers_ = std::make_unique<rpc::Answers>(loop_, *store_);
   router_ = std::make_unique<wire::Router>(self, loop_.clock(), answers_.get());
-  tunnel_router_ = std::make_unique<wire::Router>(self, loop_.clock());
+  tunnel_router_ = std::make_unique<wire::Router>(self, loop_.clock(), answers_.get());
   sandboxes_ =
       std::make_unique<sandbox::Sandboxes>(sandbox::Surroundings{.loop = loop_,
                                                                  .store = *store_,

@@ -7,6 +7,7 @@
 #include "protocol/api/review.hpp"
 #include "protocol/api/task.hpp"
 #include "protocol/async/timer.hpp"
+#include "protocol/core/random.hpp"
 #include "protocol/core/utf8.hpp"
 
 namespace swarm::agentd {
@@ -19,6 +20,12 @@ constexpr std::chrono::seconds kPatience{8};
 
 bool has_field(const api::MethodInfo& method, std::string_view name) {
   return std::ranges::find(method.request().fields, name, &api::FieldInfo::name) != method.request().fields.end();
+}
+
+/// Names one call.
+std::string random_key() {
+  SystemRandom random;
+  return fmt::format("{:016x}{:016x}", random.next(), random.next());
 }
 
 /// The parameters as the daemon gets them: `swarm` is the tunnel's own, `agent` the kernel's word.
@@ -34,6 +41,9 @@ Result<Value> with_agent(const api::MethodInfo& method, Value params, const std:
   }
   std::erase_if(*fields, [](const Value::Member& field) { return field.first == "agent" || field.first == "swarm"; });
   if (has_field(method, "agent")) named->set("agent", agent);
+  // So that it can be asked again when the answer is cut off.
+  const bool keyed = named->find("idempotency_key") != nullptr;
+  if (method.effect == api::Effect::changes && !keyed) named->set("idempotency_key", random_key());
   return named;
 }
 
@@ -68,16 +78,21 @@ async::Task<Result<std::shared_ptr<wire::Connection>>> Upward::connection() {
 }
 
 async::Task<Result<Value>> Upward::call(std::string method, Value params) {
-  auto waiting = async::with_timeout(loop_, connection(), kPatience, "the tunnel");
-  const auto up = co_await std::move(waiting);
-  if (!up) {
-    co_return fail(Code::unavailable, fmt::format("'{}' is answered by the daemon on the host, which is not connected "
-                                                  "now; locks, messages and notes work meanwhile",
-                                                  method));
+  for (;;) {
+    auto waiting = async::with_timeout(loop_, connection(), kPatience, "the tunnel");
+    const auto up = co_await std::move(waiting);
+    if (!up) {
+      co_return fail(Code::unavailable,
+                     fmt::format("'{}' is answered by the daemon on the host, which is not connected now; locks, "
+                                 "messages and notes work meanwhile",
+                                 method));
+    }
+    auto asking = (*up)->call(method, params);
+    Result<Value> answer = co_await std::move(asking);
+    // Cut off before the answer: the daemon was restarted. Whatever it did is found again by the key.
+    const bool cut = !answer && answer.error().code == Code::unavailable && (*up)->closed();
+    if (!cut) co_return answer;
   }
-  auto asking = (*up)->call(std::move(method), std::move(params));
-  Result<Value> answer = co_await std::move(asking);
-  co_return answer;
 }
 
 void bind_upward(wire::Router& router, TeamService& service, Upward& upward) {

@@ -14,7 +14,8 @@ class Upward {
   /// While a tunnel stands its connection is used. The newest of several counts.
   void stands(const std::shared_ptr<wire::Connection>& connection);
 
-  /// Calls the daemon. With the tunnel down this waits a while, then it is `unavailable`.
+  /// Calls the daemon; again where the tunnel is cut before the answer, so a method that changes something needs its
+  /// `idempotency_key`. With the tunnel down this waits a while, then it is `unavailable`.
   async::Task<Result<Value>> call(std::string method, Value params);
 
  private:

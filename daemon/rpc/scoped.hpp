@@ -25,7 +25,8 @@ struct Routers {
 /// Where a call holds, and who makes it.
 struct Scope {
   team::Home home;
-  std::string agent;  ///< empty: a person on the host
+  std::string agent;             ///< empty: a person on the host
+  std::optional<CallKey> key{};  ///< the call's, for a handler that honours it
 };
 
 /// What a call may act on, and with whose name. Sets the request's `swarm` to that swarm's id, and its `agent` to the
@@ -80,16 +81,20 @@ async::Task<Result<Res>> run_scoped(std::shared_ptr<F> handler, Result<Scope> sc
 }  // namespace detail
 
 /// Serves `method` on the faces that its `caller` names. `handler` is `Result<Res>(const Scope&, Req)` or gives a task
-/// of that; the scope lives as long as the task. `homes` outlives the routers.
+/// of that; the scope lives as long as the task. `homes` outlives the routers. With `by_handler` the call's key is in
+/// the scope, and the handler sees to it that the call has its effect once.
 template <class Req, class Res, class F>
-void add_scoped(Routers routers, const team::Homes& homes, const api::Method<Req, Res>& method, F handler) {
+void add_scoped(Routers routers, const team::Homes& homes, const api::Method<Req, Res>& method, F handler,
+                wire::Keys keys = wire::Keys::by_router) {
   const auto shared = std::make_shared<F>(std::move(handler));
-  const auto serve = [&homes, shared](wire::CallContext& call, Req request) {
+  const auto serve = [&homes, &method, shared](wire::CallContext& call, Req request) {
     Result<Scope> scope = scope_of(homes, call, request);
+    if (scope) scope->key = wire::call_key(call, method, &request);
     return detail::run_scoped<Res>(shared, std::move(scope), std::move(request));
   };
-  if (method.caller == api::Caller::host || method.caller == api::Caller::both) routers.host.bind(method, serve);
-  if (method.caller == api::Caller::tunnel || method.caller == api::Caller::both) routers.tunnel.bind(method, serve);
+  if (method.caller == api::Caller::host || method.caller == api::Caller::both) routers.host.bind(method, serve, keys);
+  if (method.caller == api::Caller::tunnel || method.caller == api::Caller::both)
+    routers.tunnel.bind(method, serve, keys);
 }
 
 }  // namespace swarm::rpc

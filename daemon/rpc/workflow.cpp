@@ -4,6 +4,7 @@
 
 #include "daemon/workflow/engine.hpp"
 #include "daemon/workflow/service.hpp"
+#include "protocol/wire/msgpack.hpp"
 
 namespace swarm::rpc {
 namespace {
@@ -20,16 +21,36 @@ Actor actor_of(const Scope& scope) {
           .name = agent ? scope.agent : "human"};
 }
 
+/// What `serve` decides in a turn, once for each key: the answer is recorded in the transaction of the effect.
+template <class Res, class Serve>
+Result<Res> once(workflow::Turn& turn, const std::optional<CallKey>& key, const Serve& serve) {
+  if (!key) return serve();
+  std::optional<Res> fresh;
+  Result<std::string> answer = turn.once(*key, [&]() -> Result<std::string> {
+    Result<Res> served = serve();
+    if (!served) return fail(served.error());
+    fresh = std::move(*served);
+    return wire::encode(api::encode(*fresh));
+  });
+  if (!answer) return fail(answer.error());
+  if (fresh) return std::move(*fresh);
+  Result<Value> known = wire::decode_scanned(std::as_bytes(std::span(*answer)), "answer");
+  if (!known) return fail(known.error());
+  return api::decode_reply<Res>(std::move(*known));
+}
+
 /// A method that changes something.
 template <class Outer, class Res, class Req>
 void add_change(Routers routers, const team::Homes& homes, Engine& engine, const api::Method<Outer, Res>& method,
                 Result<Res> (*serve)(workflow::Turn&, const Actor&, const Req&)) {
-  add_scoped(routers, homes, method, [&engine, &method, serve](const Scope& scope, Outer request) {
-    return engine.change<Res>(method.name, Durability::power,
-                              [actor = actor_of(scope), request = std::move(request), serve](workflow::Turn& turn) {
-                                return serve(turn, actor, request);
-                              });
-  });
+  const auto handler = [&engine, &method, serve](const Scope& scope, Outer request) {
+    return engine.change<Res>(
+        method.name, Durability::power,
+        [actor = actor_of(scope), key = scope.key, request = std::move(request), serve](workflow::Turn& turn) {
+          return once<Res>(turn, key, [&] { return serve(turn, actor, request); });
+        });
+  };
+  add_scoped(routers, homes, method, handler, wire::Keys::by_handler);
 }
 
 /// A method that only looks.
@@ -81,10 +102,12 @@ async::Task<Result<api::QuestionInfo>> answered(Engine& engine, Actor actor, std
   }
 }
 
-async::Task<Result<api::QuestionInfo>> ask(Engine& engine, Actor actor, api::HumanAskRequest request) {
-  auto asking = engine.change<api::QuestionInfo>(
-      "human.ask", Durability::power,
-      [actor, request](workflow::Turn& turn) { return service::human_ask(turn, actor, request); });
+async::Task<Result<api::QuestionInfo>> ask(Engine& engine, Actor actor, std::optional<CallKey> key,
+                                           api::HumanAskRequest request) {
+  auto asking =
+      engine.change<api::QuestionInfo>("human.ask", Durability::power, [actor, key, request](workflow::Turn& turn) {
+        return once<api::QuestionInfo>(turn, key, [&] { return service::human_ask(turn, actor, request); });
+      });
   const Result<api::QuestionInfo> asked = co_await std::move(asking);
   if (!asked) co_return fail(asked.error());
   Result<api::QuestionInfo> end = co_await answered(engine, actor, asked->id, request.wait_ms);
@@ -134,10 +157,11 @@ void add_workflow_methods(Routers routers, const team::Homes& homes, Engine& eng
   change(api::kTaskBlock, service::task_block);
   change(api::kTaskRelease, service::task_release);
   change(api::kTaskDrop, service::task_drop);
-  add_scoped(routers, homes, api::kTaskNext,
-             [&engine](const Scope& scope, api::FromAgent<api::TaskNextRequest> request) {
-               return next_turn(engine, actor_of(scope), std::move(static_cast<api::TaskNextRequest&>(request)));
-             });
+  const auto task_next = [&engine](const Scope& scope, api::FromAgent<api::TaskNextRequest> request) {
+    return next_turn(engine, actor_of(scope), std::move(static_cast<api::TaskNextRequest&>(request)));
+  };
+  // A task that was given stays the agent's: asked again, with a key or without, this gives it again.
+  add_scoped(routers, homes, api::kTaskNext, task_next, wire::Keys::by_handler);
 
   look(api::kReviewList, service::review_list);
   look(api::kReviewShow, service::review_show);
@@ -154,10 +178,10 @@ void add_workflow_methods(Routers routers, const team::Homes& homes, Engine& eng
   change(api::kProposalVote, service::proposal_vote);
   change(api::kProposalClose, service::proposal_close);
 
-  add_scoped(routers, homes, api::kHumanAsk,
-             [&engine](const Scope& scope, api::FromAgent<api::HumanAskRequest> request) {
-               return ask(engine, actor_of(scope), std::move(static_cast<api::HumanAskRequest&>(request)));
-             });
+  const auto human_ask = [&engine](const Scope& scope, api::FromAgent<api::HumanAskRequest> request) {
+    return ask(engine, actor_of(scope), scope.key, std::move(static_cast<api::HumanAskRequest&>(request)));
+  };
+  add_scoped(routers, homes, api::kHumanAsk, human_ask, wire::Keys::by_handler);
   add_scoped(routers, homes, api::kHumanShow, [&engine](const Scope& scope, api::FromAgent<api::QuestionRef> request) {
     return answered(engine, actor_of(scope), request.question, request.wait_ms);
   });

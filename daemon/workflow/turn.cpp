@@ -1,6 +1,7 @@
 #include "daemon/workflow/turn.hpp"
 
 #include "protocol/api/codec.hpp"
+#include "protocol/store/answers.hpp"
 #include "protocol/wire/msgpack.hpp"
 
 namespace swarm::workflow {
@@ -28,6 +29,10 @@ class TurnClock final : public Clock {
 std::optional<std::string> named(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
 
 }  // namespace
+
+Result<std::string> Turn::once(const CallKey& call, const std::function<Result<std::string>()>& effect) {
+  return store::answer_once(db_, call, WallTime{wall_us()}, effect);
+}
 
 std::string Turn::make_id(std::string_view prefix) { return new_id(prefix, TurnClock({wall_us()}), random_); }
 

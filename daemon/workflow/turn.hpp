@@ -6,6 +6,7 @@
 // undoes all of it at the end: until then reads give nothing and writes do nothing, so no decision can rest on half a
 // state.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "protocol/api/method.hpp"
+#include "protocol/core/call_key.hpp"
 #include "protocol/core/id.hpp"
 #include "protocol/store/events.hpp"
 
@@ -83,6 +85,9 @@ class Turn {
   void broken(Error error) {
     if (!trouble_) trouble_ = std::move(error);
   }
+  /// The first answer of a call with a key, or what `effect` gives; both belong to this turn's transaction. Answers are
+  /// in an encoding of the caller's.
+  Result<std::string> once(const CallKey& call, const std::function<Result<std::string>()>& effect);
   /// Keeps what this turn has changed although its caller is refused.
   void keep() { kept_ = true; }
   [[nodiscard]] bool kept() const { return kept_; }

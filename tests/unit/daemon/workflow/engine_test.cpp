@@ -211,6 +211,34 @@ TEST_CASE("the whole loop ends in one merge a task, with every trouble on the wa
   }));
 }
 
+TEST_CASE("a call with a key has its effect once, and is answered again") {
+  Real real;
+  FakeWorld world(real.loop);
+  Life life(real.loop, real.dir / "db", world, 1);
+  must(begin(life));
+  const Actor person{.kind = Actor::Kind::person, .swarm = kSwarm, .name = "uid 1000"};
+  const auto add = [&](const std::string& title) {
+    const CallKey key{.scope = "sandbox:s1", .key = "k1", .method = "task.add", .arguments = title};
+    return real.loop.block_on(
+        life.engine->change<std::string>("t.add", store::Durability::power, [=](Turn& turn) -> Result<std::string> {
+          return turn.once(key, [&]() -> Result<std::string> {
+            Result<api::TaskInfo> task = service::task_add(turn, person, change(title, "a.txt one"));
+            if (!task) return fail(task.error());
+            return task->id;
+          });
+        }));
+  };
+  const std::string first = must(add("once"));
+  CHECK(must(add("once")) == first);
+  const Result<std::string> other = add("another");
+  REQUIRE_FALSE(other);
+  CHECK(other.error().code == Code::invalid_argument);
+  const api::TaskListReply tasks =
+      must(life.engine->look([&](Turn& turn) { return service::task_list(turn, person, {}); }));
+  CHECK(std::ranges::count(tasks.tasks, "once", &api::TaskInfo::title) == 1);
+  CHECK(std::ranges::count(tasks.tasks, "another", &api::TaskInfo::title) == 0);
+}
+
 TEST_CASE("a daemon that is killed anywhere goes on: same tree, one merge a task, no vote lost", "[crash]") {
   const Script script = full_script();
   int ticks = 0;
