@@ -1,7 +1,5 @@
 // `swarm-demo-agent`: see agent.hpp. It ends when its run is over.
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -52,16 +50,13 @@ int take_part() {
                   .seed = seed == nullptr ? 0 : std::strtoull(seed, nullptr, 10)};
   say("This is the demo agent as " + self.name +
       ". No model is involved: it writes down the few things that it knows.");
-  for (int failures = 0; failures < 60;) {
+  for (;;) {
+    // It waits for a daemon that is away by itself; what was handed in before is safe there.
     const Result<Value> next = swarm_tool({"task", "next", "--wait", "30s"});
     if (!next) {
-      // The daemon may be away for a while; what was handed in before is safe there.
-      say(next.error().message);
-      ++failures;
-      sleep(1);
-      continue;
+      say("The swarm does not answer any more: " + next.error().message);
+      return EXIT_FAILURE;
     }
-    failures = 0;
     const std::string turn = text(*next, "next");
     if (turn == "ended") {
       say("The run is over.");
@@ -81,8 +76,6 @@ int take_part() {
       if (!done) say("  " + done.error().message);
     }
   }
-  say("The swarm does not answer any more.");
-  return EXIT_FAILURE;
 }
 
 }  // namespace
