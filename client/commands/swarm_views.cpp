@@ -142,7 +142,7 @@ Table task_table(const std::vector<api::TaskInfo>& tasks) {
   Table table(
       {{"TASK"}, {"STATE"}, {"AGENT"}, {"TRY", Align::right}, {"TITLE", Align::left, Fit::shorten}, {"MERGED"}});
   for (const api::TaskInfo& task : tasks) {
-    table.add({task.id.substr(0, 4) + task.id.substr(task.id.size() - std::min<std::size_t>(task.id.size(), 6)),
+    table.add({one_line(task.id),
                {name_of(task.state), style_of_task(task.state)},
                one_line(task.agent.value_or("-")),
                std::to_string(task.attempt),
