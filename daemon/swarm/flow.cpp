@@ -184,6 +184,7 @@ async::Task<Result<void>> Swarms::make_sandbox(std::shared_ptr<Swarm> swarm) {
   api::SandboxCreateRequest request{.template_name = swarm->record.hidden.template_name,
                                     .provider = swarm->record.hidden.provider,
                                     .name = {},
+                                    .swarm = swarm->id(),
                                     .labels = {{"swarm", swarm->id()}},
                                     .env = {},
                                     .lease_ms = {},
