@@ -6,7 +6,7 @@
 #include "protocol/http/exchange.hpp"
 #include "protocol/http/raw_stream.hpp"
 
-namespace swarm::http {
+namespace swarm::http_client {
 
 Response::Response(std::unique_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
 Response::~Response() = default;
@@ -67,4 +67,4 @@ async::Task<Result<std::unique_ptr<transport::Stream>>> Client::connect(std::str
   co_return std::unique_ptr<transport::Stream>(std::move(stream));
 }
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

@@ -1,8 +1,9 @@
 #pragma once
 // An HTTP client on the loop: libcurl's multi interface driven by libuv, so that any number of exchanges share
-// connections (HTTP/2 streams where the server offers them). It knows nothing of what is said.
+// connections (HTTP/2 streams where the server offers them). It knows nothing of what is said. The namespace is not
+// `http`, which is the server's: both are linked into one program.
 //
-//   http::Client client(loop, {.ca_file = ...});
+//   http_client::Client client(loop, {.ca_file = ...});
 //   auto response = co_await client.send({.method = "POST", .url = url, .headers = {...}, .body = text});
 //   if (!response) co_return fail(response.error());            // nothing came back
 //   auto body = co_await (*response)->read_all(1U << 20U);
@@ -23,7 +24,7 @@
 #include "protocol/transport/stream.hpp"
 #include "protocol/wire/byte_stream.hpp"
 
-namespace swarm::http {
+namespace swarm::http_client {
 
 struct Header {
   std::string name;
@@ -131,4 +132,4 @@ class Client {
   std::shared_ptr<CurlLoop> curl_;  // shared with the exchanges under way
 };
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

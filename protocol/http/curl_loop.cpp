@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-namespace swarm::http {
+namespace swarm::http_client {
 namespace {
 
 template <class H>
@@ -134,4 +134,4 @@ void CurlLoop::close_poll(uv_poll_t* poll) {
   uv_close(base(poll), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });  // NOLINT
 }
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

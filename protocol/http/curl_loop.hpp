@@ -8,7 +8,7 @@
 
 #include "protocol/async/loop.hpp"
 
-namespace swarm::http {
+namespace swarm::http_client {
 
 /// Initialises libcurl once in this process.
 void init_curl();
@@ -52,4 +52,4 @@ class CurlLoop {
   std::unordered_set<uv_poll_t*> polls_;  // likewise
 };
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

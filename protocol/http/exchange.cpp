@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-namespace swarm::http {
+namespace swarm::http_client {
 namespace {
 
 using namespace std::chrono_literals;
@@ -379,4 +379,4 @@ int Exchange::major_version() const {
   return version >= CURL_HTTP_VERSION_2_0 ? 2 : 1;
 }
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

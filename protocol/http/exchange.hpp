@@ -8,7 +8,7 @@
 #include "protocol/http/curl_loop.hpp"
 #include "protocol/http/url.hpp"
 
-namespace swarm::http {
+namespace swarm::http_client {
 
 using Easy = CPtr<CURL, curl_easy_cleanup>;
 using List = CPtr<curl_slist, curl_slist_free_all>;
@@ -96,4 +96,4 @@ class Exchange final : private CurlLoop::Transfer {
   async::TaskSet tasks_;  // last: its task uses everything above
 };
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace swarm::http {
+namespace swarm::http_client {
 namespace {
 
 // What one write hands to TLS at most, and so what one stream keeps.
@@ -94,4 +94,4 @@ async::Task<> RawStream::writable() {
   while (flushing_) co_await changed_.wait();
 }
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

@@ -4,7 +4,7 @@
 #include "protocol/http/exchange.hpp"
 #include "protocol/transport/stream.hpp"
 
-namespace swarm::http {
+namespace swarm::http_client {
 
 /// A connection that curl made (proxy and TLS included) and that carries bytes of ours. It has a `CurlLoop` of its own:
 /// one with others in it takes a connection like this for an idle one and closes it.
@@ -45,4 +45,4 @@ class RawStream final : public transport::Stream, private CurlLoop::Transfer {
   async::TaskSet tasks_;  // last: its task uses everything above
 };
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

@@ -5,7 +5,7 @@
 
 #include "protocol/core/deleter.hpp"
 
-namespace swarm::http {
+namespace swarm::http_client {
 namespace {
 
 using Handle = CPtr<CURLU, curl_url_cleanup>;
@@ -64,4 +64,4 @@ std::string escape(std::string_view text) {
   return out;
 }
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

@@ -5,7 +5,7 @@
 
 #include "protocol/core/error.hpp"
 
-namespace swarm::http {
+namespace swarm::http_client {
 
 /// The parts of a URL that say where a request goes.
 struct Url {
@@ -26,4 +26,4 @@ Result<Url> parse_url(const std::string& text);
 /// What is not of RFC 3986's unreserved set as %XX: for one segment of a path, or one part of a query.
 std::string escape(std::string_view text);
 
-}  // namespace swarm::http
+}  // namespace swarm::http_client

@@ -5,7 +5,7 @@
 #include "tests/fixtures/loop_fixture.hpp"
 #include "tests/fixtures/scripted_server.hpp"
 
-namespace swarm::http {
+namespace swarm::http_client {
 namespace {
 
 using namespace std::chrono_literals;
@@ -341,4 +341,4 @@ TEST_CASE("URLs are taken apart and shown without what is secret", "[http]") {
 }
 
 }  // namespace
-}  // namespace swarm::http
+}  // namespace swarm::http_client
