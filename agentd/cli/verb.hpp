@@ -49,6 +49,7 @@ std::vector<const Verb*> all_verbs();
 std::span<const Verb> agent_verbs();
 std::span<const Verb> general_verbs();
 std::span<const Verb> git_verbs();
+std::span<const Verb> hook_verbs();
 std::span<const Verb> human_verbs();
 std::span<const Verb> lock_verbs();
 std::span<const Verb> message_verbs();

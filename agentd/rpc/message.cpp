@@ -64,11 +64,7 @@ Result<api::MessageInboxReply> inbox(Step& step, const Asked<api::InSwarm<api::M
                                     : step.messages.take(step.turn, self, limit, request.max_bytes);
   if (!letters) return fail(letters.error());
   api::MessageInboxReply reply;
-  for (const coord::Letter& letter : *letters) {
-    reply.letters.push_back({.message = message_info(letter.message, step.turn),
-                             .attempt = static_cast<std::uint32_t>(letter.attempt),
-                             .repeat = letter.repeat});
-  }
+  for (const coord::Letter& letter : *letters) reply.letters.push_back(letter_info(letter, step.turn));
   const auto unread = step.messages.unread(step.turn);
   if (!unread) return fail(unread.error());
   if (const auto at = unread->find(self); at != unread->end()) reply.waiting = static_cast<std::uint64_t>(at->second);
@@ -164,6 +160,12 @@ Result<api::MessageAgainReply> again(Step& step, const api::MessageAgainRequest&
 }
 
 }  // namespace
+
+api::MessageLetter letter_info(const coord::Letter& letter, const coord::Turn& turn) {
+  return {.message = message_info(letter.message, turn),
+          .attempt = static_cast<std::uint32_t>(letter.attempt),
+          .repeat = letter.repeat};
+}
 
 void bind_message(wire::Router& router, TeamService& service) {
   using store::Durability;

@@ -5,6 +5,7 @@
 #include "agentd/team/checkouts.hpp"
 #include "agentd/team/team.hpp"
 #include "protocol/api/lock.hpp"
+#include "protocol/api/message.hpp"
 #include "protocol/wire/router.hpp"
 
 namespace swarm::agentd {
@@ -16,6 +17,8 @@ struct TeamService {
   Team& team;
   Checkouts checkouts;
   async::Condition notes_changed;
+  /// Called after a hook of this agent's program told something.
+  std::function<void(const std::string& agent)> heard;
 
   TeamService(async::Loop& l, Random& r, Team& t);
 };
@@ -39,9 +42,12 @@ void bind_agent(wire::Router& router, TeamService& service);
 void bind_lock(wire::Router& router, TeamService& service);
 void bind_message(wire::Router& router, TeamService& service);
 void bind_note(wire::Router& router, TeamService& service);
+/// Serves `hook.event` to the hooks of agents' programs.
+void bind_hook(wire::Router& router, TeamService& service);
 
 /// The wire forms.
 api::LockInfo lock_info(const coord::Lease& lease, coord::Span paused);
+api::MessageLetter letter_info(const coord::Letter& letter, const coord::Turn& turn);
 
 constexpr api::Identity identity_of(bool proven) {
   return proven ? api::Identity::enforced : api::Identity::cooperative;

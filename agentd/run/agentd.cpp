@@ -106,6 +106,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   bind_lock(router_, team_service_);
   bind_message(router_, team_service_);
   bind_note(router_, team_service_);
+  bind_hook(router_, team_service_);
   bind_panes(router_, panes_);
   bind_git(router_, git_, team_);
   bind_upward(router_, team_service_, upward_);

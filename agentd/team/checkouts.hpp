@@ -20,6 +20,9 @@ class Checkouts {
   /// Names of the repositories, sorted: directories of the workspace with a `.git` in them.
   [[nodiscard]] std::vector<std::string> repositories() const;
 
+  /// Whether an absolute path is in a repository, or in the workspace of one without any.
+  [[nodiscard]] bool holds(const std::string& path) const { return place({}, path).has_value(); }
+
   /// What is to be locked. `repository` empty: the only one, or what an absolute `path` lies in. Links are followed in
   /// the worktree of `agent` where it has one. `invalid_argument` for a path outside, and where it is not clear which
   /// repository is meant.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "agentd/delivery/record.hpp"
 #include "agentd/team/schema.hpp"
 #include "protocol/async/file.hpp"
 #include "protocol/coord/schema.hpp"
@@ -85,7 +86,7 @@ Result<void> Team::open_store() {
     if (slash == std::string::npos) break;
   }
   if (chmod(options_.store.c_str(), 0700) != 0) return fail_errno("chmod", options_.store);
-  const std::array domains = {coord::kCoordDomain, kTeamDomain};
+  const std::array domains = {coord::kCoordDomain, kTeamDomain, delivery::kDeliveryDomain};
   auto opened = store::Store::open(loop_,
                                    {.path = options_.store + "/team.db",
                                     .identity = {.application_id = kApplicationId, .program = "agentd " SWARM_VERSION}},

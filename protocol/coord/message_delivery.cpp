@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "protocol/coord/message_rows.hpp"
 #include "protocol/coord/messages.hpp"
 #include "protocol/core/utf8.hpp"
@@ -22,6 +24,10 @@ constexpr Sql kQueue{"messages.queue", "SELECT " SWARM_MESSAGE_COLUMNS
 constexpr Sql kInHand{"messages.in_hand",
                       "SELECT 1 FROM coord_deliveries WHERE swarm = ? AND recipient = ? AND state = 0"
                       " AND given_until_us > ? LIMIT 1"};
+constexpr Sql kUnproven{"messages.unproven", "SELECT " SWARM_MESSAGE_COLUMNS
+                                             ", q.attempts FROM coord_deliveries q JOIN coord_messages m"
+                                             " ON m.seq = q.seq WHERE q.swarm = ? AND q.recipient = ? AND q.state = 1"
+                                             " AND q.delivered_by GLOB 'hook:*' ORDER BY q.seq DESC LIMIT ?"};
 constexpr Sql kGive{"messages.give",
                     "UPDATE coord_deliveries SET given_until_us = ?, given = 1, attempts = attempts + 1"
                     " WHERE swarm = ? AND recipient = ? AND seq = ?"};
@@ -82,6 +88,20 @@ Result<std::vector<Letter>> Messages::peek(const Turn& turn, const std::string& 
       },
       (turn.now - options_.aging).us, turn.swarm, recipient, limit);
   if (!read) return fail(read.error());
+  return out;
+}
+
+Result<std::vector<Letter>> Messages::unproven(const Turn& turn, const std::string& recipient, int limit) const {
+  std::vector<Letter> out;
+  auto read = detail::each_message<int>(
+      turn.db, kUnproven,
+      [&](Row row, int attempts) {
+        if (mac(turn, row.message) != row.mac) return;
+        out.push_back({.message = std::move(row.message), .recipient = recipient, .attempt = attempts, .repeat = true});
+      },
+      turn.swarm, recipient, limit);
+  if (!read) return fail(read.error());
+  std::ranges::reverse(out);
   return out;
 }
 

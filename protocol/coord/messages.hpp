@@ -68,6 +68,9 @@ class Messages {
   Result<std::vector<Letter>> take(const Turn& turn, const std::string& recipient, int limit, std::size_t bytes);
   /// What waits for `recipient`, without taking it.
   Result<std::vector<Letter>> peek(const Turn& turn, const std::string& recipient, int limit) const;
+  /// What a hook delivered to `recipient` (its proof begins with "hook:"), and nothing shows yet that the model has it:
+  /// the newest of them, oldest first, marked as repeats.
+  Result<std::vector<Letter>> unproven(const Turn& turn, const std::string& recipient, int limit) const;
   Result<void> confirm(const Turn& turn, const std::string& recipient, const std::string& id, const Proof& proof);
   /// It could not be delivered: back into the queue, or dead after too many attempts.
   Result<void> failed(const Turn& turn, const std::string& recipient, const std::string& id, std::string_view why);
