@@ -8,6 +8,7 @@
 #include "client/commands/commands.hpp"
 #include "client/exit_codes.hpp"
 #include "protocol/core/nearest.hpp"
+#include "protocol/core/version.hpp"
 
 namespace swarm::client {
 namespace {
@@ -110,9 +111,15 @@ class Help : public CLI::Formatter {
   }
 };
 
-constexpr std::string_view kOverview = R"(swarmctl runs programs and coding agents in isolated sandboxes.
+constexpr std::string_view kOverview = R"(swarmctl runs teams of coding agents, and programs, in isolated sandboxes.
 
-First steps:
+A team on your repository:
+  swarmctl deploy --repo . --agents 4 --feature "Add a login page"
+                                       ends with reviewed, tested commits on a branch of it
+  swarmctl monitor                     see who does what
+  swarmctl report                      read what was done, why and at what cost
+
+Sandboxes by hand:
   swarmctl doctor                      look whether this machine can do it
   swarmctl sandbox create --name demo  make a sandbox (starts the daemon when none runs)
   swarmctl exec demo -- uname -a       run a program in it
@@ -167,6 +174,7 @@ ParsedLine parse_line(std::vector<std::string> arguments) {
   root.require_subcommand(0, 1);
   root.formatter(std::make_shared<Help>());  // before the commands, which inherit it
   root.set_help_flag("-h,--help", "Print this, or the help of a command");
+  root.set_version_flag("--version", fmt::format("swarmctl {}\n", kVersion), "Print the version of this client");
   add_globals(root, selection.globals);
   for (CLI::Option* option : root.get_options()) {
     if (option->get_group().empty()) option->group("Options of every command");
@@ -178,6 +186,8 @@ ParsedLine parse_line(std::vector<std::string> arguments) {
     root.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
     return {.selection = std::move(selection), .exit = kExitOk, .out = deepest(root).help()};
+  } catch (const CLI::CallForVersion& version) {
+    return {.selection = std::move(selection), .exit = kExitOk, .out = version.what()};
   } catch (const CLI::ExtrasError&) {
     return usage_error(root, std::move(selection), about_extras(deepest(root)));
   } catch (const CLI::ParseError& error) {

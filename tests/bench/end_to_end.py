@@ -13,9 +13,10 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parent.parent / "e2e")]
 
 from conftest import Daemon  # noqa: E402
+from docker_engine import Engine  # noqa: E402
 from streams import Duplex  # noqa: E402
 
 BLOCK = os.urandom(1 << 20)
@@ -37,6 +38,10 @@ class Report:
         for label, share in (("p50", 0.5), ("p99", 0.99)):
             self.add(f"{name} {label} (n={len(ours)})", percentile(ours, share) * 1000, "ms", rival,
                      percentile(theirs, share) * 1000)
+
+    def add_cpu(self, name, ours, rival, theirs):
+        """CPU of all processes of each side, a call."""
+        self.add(f"{name} CPU", ours * 1000, "ms", rival, theirs * 1000)
 
     def write(self, path):
         file = pathlib.Path(path)
@@ -66,6 +71,47 @@ def in_turn(rounds, ours, theirs):
     return a, b
 
 
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of(pid):
+    """User and system time of a process and of those that it waited for, in seconds."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / TICK
+
+
+def cpu_of_children():
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+class Cpu:
+    """What the daemon, agentd and this side's children spent in a block, a call. A tick is 10 ms: use many calls."""
+
+    def __init__(self, calls, *pids):
+        self.calls, self.pids = calls, pids
+
+    def __enter__(self):
+        self.begun = self.now()
+        return self
+
+    def now(self):
+        return sum(map(cpu_of, self.pids)) + cpu_of_children()
+
+    def __exit__(self, *_):
+        self.each = (self.now() - self.begun) / self.calls
+
+
+def cpu_each(calls, action, *pids):
+    with Cpu(calls, *pids) as cpu:
+        for _ in range(calls):
+            action()
+    return cpu.each
+
+
 def spawn(*argv):
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
@@ -75,25 +121,93 @@ def bwrap():
           "usr/lib", "/lib", "--proc", "/proc", "--dev", "/dev", "/usr/bin/true")
 
 
-def create(report, rpc):
+def create(report, rpc, daemon):
     """To the first answer of agentd: sandbox.create answers when it has it. The end of a sandbox is not measured."""
     made = []
-    ours, theirs = in_turn(30, lambda: made.append(rpc.call("sandbox.create")["id"]), bwrap)
+
+    def one():
+        made.append(rpc.call("sandbox.create")["id"])
+
+    ours, theirs = in_turn(30, one, bwrap)
     report.add_latency("sandbox.create to its first answer", ours, "bwrap --unshare-all true", theirs)
+    report.add_cpu("sandbox.create", cpu_each(20, one, daemon.process.pid), "bwrap --unshare-all true",
+                   cpu_each(20, bwrap))
     for sandbox in made:
         rpc.call("sandbox.kill", {"sandbox": sandbox, "grace_ms": 0})
 
 
-def exec_true(report, rpc, sandbox):
+def exec_true(report, rpc, sandbox, daemon):
     def ours():
         rpc.call("exec.start", {"sandbox": sandbox, "argv": ["/bin/true"]})
 
-    report.add_latency("exec true through the socket", *rearranged(in_turn(200, ours, lambda: spawn("/bin/true")),
-                                                                   "spawn of /bin/true (Python)"))
+    def theirs():
+        spawn("/bin/true")
+
+    rival = "spawn of /bin/true (Python)"
+    a, b = in_turn(200, ours, theirs)
+    report.add_latency("exec true through the socket", a, rival, b)
+    report.add_cpu("exec true through the socket",
+                   cpu_each(300, ours, daemon.process.pid, agentd_of(sandbox)), rival, cpu_each(300, theirs))
 
 
-def rearranged(pair, rival):
-    return pair[0], rival, pair[1]
+def beside_docker(report, daemon):
+    """The commands as people type them, both sides a process a call."""
+    with Engine() as engine:
+        if not engine:
+            print(f"no Docker Engine to compare with: {engine.why}")
+            return
+        made, containers = [], []
+
+        def sandbox_create():
+            made.append(json.loads(daemon.ctl("sandbox", "create", "--json").stdout)["id"])
+
+        def docker_run():
+            containers.append(engine.run("run", "--detach", "--network=none", engine.image, "/bin/sleep",
+                                         "100000").decode().strip())
+
+        a, b = in_turn(15, sandbox_create, docker_run)
+        report.add_latency("swarmctl sandbox create", a, "docker run --detach", b)
+        a, b = in_turn(50, lambda: daemon.ctl("exec", made[0], "/bin/true"),
+                       lambda: engine.run("exec", containers[0], "/bin/true"))
+        report.add_latency("swarmctl exec true", a, "docker exec true", b)
+        for sandbox in made:
+            daemon.ctl("sandbox", "kill", sandbox)
+        engine.run("rm", "--force", *containers)
+
+
+def copies(report, daemon, sandbox, size=1 << 30, rounds=3):
+    """Our own client, so that no Python stands in the path of the bytes."""
+    big, target = daemon.home / "big", daemon.home / "big.copy"
+    with open(big, "wb") as file:
+        for _ in range(size // len(BLOCK)):
+            file.write(BLOCK)
+
+    def cat_to_a_file():
+        here, there = socket.socketpair()
+        with open(big, "rb") as source, open(target, "wb") as sink:
+            writer = subprocess.Popen(["cat"], stdin=source, stdout=there)
+            reader = subprocess.Popen(["cat"], stdin=here, stdout=sink)
+            here.close(), there.close()
+            assert writer.wait() == 0 and reader.wait() == 0
+
+    for name, ours in (("swarmctl cp into a sandbox", lambda: daemon.ctl("cp", str(big), f"{sandbox}:big")),
+                       ("swarmctl cp out of a sandbox", lambda: daemon.ctl("cp", f"{sandbox}:big", str(target)))):
+        a, b = in_turn(rounds, ours, cat_to_a_file)
+        for label, share in (("p50", 0.5), ("p99", 0.99)):
+            report.add(f"{name} {size >> 20} MiB {label} (n={rounds})", size / percentile(a, share) / 1e6, "MB/s",
+                       "cat, socket, cat", size / percentile(b, share) / 1e6)
+    big.unlink(), target.unlink()
+
+
+def crowd(report, rpc, daemon, count=100):
+    """The design's figure: swarmd with 100 sandboxes."""
+    made = [rpc.call("sandbox.create")["id"] for _ in range(count)]
+    report.add(f"memory of swarmd, {count} idle sandboxes", memory(daemon.process.pid), "MB")
+    with Cpu(1, daemon.process.pid) as cpu:
+        time.sleep(10)
+    report.add(f"CPU of swarmd, {count} idle sandboxes", cpu.each * 100 / 10, "%")
+    for sandbox in made:
+        rpc.call("sandbox.kill", {"sandbox": sandbox, "grace_ms": 0})
 
 
 def cat_through_a_socket(size, sink):
@@ -188,18 +302,21 @@ def main():
     options.add_argument("--json")
     options = options.parse_args()
     report = Report()
-    daemon = Daemon()
+    daemon = Daemon(config="[provider.local]\nsandboxes = 256\n")
     try:
         daemon.start()
         rpc = daemon.rpc()
         sandbox = rpc.call("sandbox.create")["id"]
         report.add("memory of swarmd, one idle sandbox", memory(daemon.process.pid), "MB")
         report.add("memory of agentd, idle", memory(agentd_of(sandbox)), "MB")
-        create(report, rpc)
-        exec_true(report, rpc, sandbox)
+        create(report, rpc, daemon)
+        exec_true(report, rpc, sandbox, daemon)
         transfer(report, rpc, sandbox, daemon.home)
+        copies(report, daemon, sandbox)
         report.add("memory of swarmd after the transfers", memory(daemon.process.pid), "MB")
         report.add("memory of agentd after the transfers", memory(agentd_of(sandbox)), "MB")
+        beside_docker(report, daemon)
+        crowd(report, rpc, daemon)
     finally:
         daemon.close()
     ours, theirs = [], []

@@ -37,6 +37,13 @@ TEST_CASE("without arguments a new user learns what to type first") {
   CHECK(parsed.exit == kExitOk);
   CHECK(parsed.out.find("swarmctl sandbox create") != std::string::npos);
   CHECK(parsed.out.find("swarmctl doctor") != std::string::npos);
+  CHECK(parsed.out.find("swarmctl deploy") != std::string::npos);
+}
+
+TEST_CASE("--version answers without a command and without a daemon") {
+  const ParsedLine parsed = parse_line({"--version"});
+  CHECK(parsed.exit == kExitOk);
+  CHECK(parsed.out.starts_with("swarmctl "));
 }
 
 TEST_CASE("unknown names come with the nearest known one") {
