@@ -22,7 +22,8 @@ Accounts::Accounts(Setup setup, const config::Config& config)
               .store = setup.store,
               .boot_id = std::move(setup.boot_id),
               .tick = config.costs.tick,
-              .enforce = std::move(setup.enforce)}),
+              .enforce = std::move(setup.enforce),
+              .watching = std::move(setup.watching)}),
       vault_(setup.loop, setup.redactor, std::move(setup.secret_places), config.secrets,
              std::move(setup.from_environment)),
       tasks_(setup.loop) {}

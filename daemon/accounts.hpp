@@ -14,7 +14,8 @@ class Accounts {
     secrets::Vault::Places secret_places;
     std::map<std::string, secrets::SecretString> from_environment;
     std::string boot_id;
-    costs::Budgets::Enforce enforce;  ///< may be empty
+    costs::Budgets::Enforce enforce;   ///< may be empty
+    std::function<bool()> watching{};  ///< see costs::Costs::Setup
   };
   Accounts(Setup setup, const config::Config& config);
   Accounts(const Accounts&) = delete;

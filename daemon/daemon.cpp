@@ -76,7 +76,8 @@ Result<void> Daemon::open() {
                                         .credentials = credentials == nullptr ? "" : credentials},
                       .from_environment = std::move(setup_.from_environment),
                       .boot_id = std::move(*boot_id),
-                      .enforce = [this](const costs::Action& action) { enforcer_->act(action); }},
+                      .enforce = [this](const costs::Action& action) { enforcer_->act(action); },
+                      .watching = [this] { return sandboxes_ != nullptr && sandboxes_->watching(); }},
       config);
   steward_ = std::make_unique<steward::AccountSteward>(accounts_->costs(), accounts_->limiters(), config.costs.label);
 

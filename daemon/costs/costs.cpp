@@ -73,6 +73,7 @@ async::Task<Result<void>> Costs::beat() {
   }
   if (now - watched_ < kWatchEvery) co_return {};
   watched_ = now;
+  if (with_.watching && !with_.watching()) co_return {};
   const auto runs = with_.store.reader().one<bool>(kRuns);
   if (!runs) co_return fail(runs.error());
   if (!*runs || !std::get<0>(**runs)) co_return {};

@@ -15,6 +15,8 @@ class Costs {
     std::string boot_id;       ///< see read_boot_id
     Duration tick;             ///< how often budgets are looked at
     Budgets::Enforce enforce;  ///< may be empty
+    /// Whether every sandbox that may cost has been seen in this run: only then does the daemon watch. Empty: always.
+    std::function<bool()> watching{};
   };
   explicit Costs(Setup setup);
   Costs(const Costs&) = delete;

@@ -1,27 +1,18 @@
-#include "daemon/costs/meter.hpp"
-
-#include <cmath>
+#include "daemon/costs/open.hpp"
 
 namespace swarm::costs {
 namespace {
 
 using Int = std::int64_t;
-using api::SandboxState;
-
-/// Whether a sandbox costs.
-enum class Phase : std::uint8_t {
-  pending,  ///< asked for; the provider may or may not have it
-  running,
-  resting,  ///< paused where that is free
-  over,     ///< it ended, as far as anybody knows; it is not gone for certain
-};
 
 constexpr store::Sql kLoad{"costs.open",
                            "SELECT sandbox, phase, swarm, label, provider, item, mcpu, mib, boot, since_ns, since_us,"
                            " bound_ns, told_us, booked_ns, gaps FROM cost_open WHERE sandbox = ?"};
-constexpr store::Sql kLoadAll{"costs.all_open",
-                              "SELECT sandbox, phase, swarm, label, provider, item, mcpu, mib, boot, since_ns,"
-                              " since_us, bound_ns, told_us, booked_ns, gaps FROM cost_open WHERE phase = 1"};
+constexpr store::Sql kLoadAll{
+    "costs.all_open",
+    "SELECT sandbox, phase, swarm, label, provider, item, mcpu, mib, boot, since_ns,"
+    " since_us, bound_ns, told_us, booked_ns, gaps FROM cost_open WHERE phase IN (1, 3, 4, 5)"};
+constexpr store::Sql kOpen{"costs.open_sandboxes", "SELECT sandbox FROM cost_open ORDER BY sandbox"};
 constexpr store::Sql kSave{"costs.save_open",
                            "INSERT OR REPLACE INTO cost_open VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
 constexpr store::Sql kDrop{"costs.drop_open", "DELETE FROM cost_open WHERE sandbox = ?"};
@@ -60,41 +51,6 @@ constexpr Int share(Int whole, std::size_t i, std::size_t n) {
 
 }  // namespace
 
-/// A row of cost_open.
-struct Meter::Open {
-  std::string sandbox;
-  Phase phase = Phase::pending;
-  std::string swarm;
-  std::string label;
-  std::string provider;
-  std::string item;
-  std::uint32_t mcpu = 0;
-  std::uint32_t mib = 0;
-  std::string boot;
-  Int since_ns = 0;            ///< where the open interval begins, on the clock of `boot`
-  Int since_us = 0;            ///< and on the wall
-  Int bound_ns = 0;            ///< how uncertain that is
-  std::optional<Int> told_us;  ///< when the provider says that it all began
-  Int booked_ns = 0;           ///< booked since it began
-  bool gaps = false;           ///< it rested in between, so the provider's difference says nothing
-
-  [[nodiscard]] std::string priced_as() const { return price_item(Kind::sandbox, provider, item); }
-};
-
-/// Where an interval ends.
-struct Meter::End {
-  Moment at;
-  std::optional<Moment> not_before;
-  bool found = false;
-  std::optional<WallTime> told;
-};
-
-/// How long an interval was.
-struct Meter::Extent {
-  Int ns = 0;
-  Int bound_ns = 0;
-};
-
 std::string price_item(Kind kind, const std::string& provider, const std::string& item) {
   return (kind == Kind::sandbox ? provider : kind == Kind::model ? std::string("model") : provider) + "/" + item;
 }
@@ -112,6 +68,11 @@ Result<std::optional<Meter::Open>> Meter::load(store::Database& db, const std::s
 Result<void> Meter::save(store::Database& db, const Open& o) {
   return db.run(kSave, o.sandbox, static_cast<int>(o.phase), o.swarm, o.label, o.provider, o.item, o.mcpu, o.mib,
                 o.boot, o.since_ns, o.since_us, o.bound_ns, o.told_us, o.booked_ns, o.gaps);
+}
+
+Result<void> Meter::forget(store::Database& db, const std::string& sandbox) {
+  if (Result<void> left = db.run(kLeaveAll, sandbox); !left) return left;
+  return db.run(kDrop, sandbox);
 }
 
 void Meter::start(Open& open, Moment at) const {
@@ -134,6 +95,20 @@ std::shared_ptr<const PriceBook> Meter::prices() const {
   return prices_;
 }
 
+Result<std::optional<Meter::Watched>> Meter::watched_before(store::Database& db) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (watched_before_) return *watched_before_;
+  }
+  const auto row = db.one<std::string, Int, Int>(kAlive);
+  if (!row) return fail(row.error());
+  std::optional<Watched> read;
+  if (*row) read = Watched{.boot = std::get<0>(**row), .ns = std::get<1>(**row), .us = std::get<2>(**row)};
+  const std::lock_guard lock(mutex_);
+  watched_before_ = read;
+  return read;
+}
+
 Result<Meter::Extent> Meter::extent(store::Database& db, const Open& open, const End& end) const {
   if (end.not_before) {
     // It goes on to `at` at most, and to `not_before` at least.
@@ -148,14 +123,15 @@ Result<Meter::Extent> Meter::extent(store::Database& db, const Open& open, const
   if (open.boot == boot_id_ && !end.found) {
     return Extent{.ns = std::max<Int>(0, now_ns - open.since_ns), .bound_ns = open.bound_ns};
   }
-  // Up to the last moment at which somebody watched the time is known; the rest is not.
-  const auto row = db.one<std::string, Int, Int>(kAlive);
-  if (!row) return fail(row.error());
+  // Up to the last moment at which an earlier run watched the time is known; the rest is not.
+  const Result<std::optional<Watched>> watched = watched_before(db);
+  if (!watched) return fail(watched.error());
   Int known = 0;
   Int watched_us = open.since_us;
-  if (*row && std::get<0>(**row) == open.boot) {
-    known = std::max<Int>(0, std::get<1>(**row) - open.since_ns);
-    watched_us = std::max(open.since_us, std::get<2>(**row));
+  if (*watched && (*watched)->boot == open.boot) {
+    const Int late = end.found ? end.late.count() : 0;
+    known = std::max<Int>(0, (*watched)->ns - late - open.since_ns);
+    watched_us = std::max(open.since_us, (*watched)->us - late / 1000);
   }
   Int rest = 0;
   if (open.boot == boot_id_) {
@@ -167,23 +143,35 @@ Result<Meter::Extent> Meter::extent(store::Database& db, const Open& open, const
   return Extent{.ns = known + rest / 2, .bound_ns = open.bound_ns + rest - rest / 2};
 }
 
+Result<Meter::Extent> Meter::measure(store::Database& db, const Open& open, const End& end) const {
+  const bool doubtful = open.phase == Phase::halting || open.phase == Phase::waking;
+  if (!doubtful && !(open.phase == Phase::ending && end.found)) return extent(db, open, end);
+  // All of it may have cost, or nothing.
+  const Result<Extent> all = extent(db, open, {.at = end.at});
+  if (!all) return fail(all.error());
+  const Int most = all->ns + all->bound_ns - open.bound_ns;
+  return Extent{.ns = most / 2, .bound_ns = most - most / 2};
+}
+
 std::vector<Entry> Meter::cut(const Open& open, const Extent& extent, const std::vector<Agent>& agents) const {
   const std::shared_ptr<const PriceBook> prices = this->prices();
   const std::string item = open.priced_as();
   std::vector<Entry> entries;
   const std::size_t n = std::max<std::size_t>(1, agents.size());
   Int bound = extent.bound_ns;
-  for (Int from = 0; from < extent.ns;) {
+  // Less than nothing takes back what was booked too much; nothing at all is said where it may have been something.
+  bool once = extent.ns < 0 || (extent.ns == 0 && bound > 0);
+  for (Int from = 0; once || from < extent.ns;) {
     // The piece ends with its hour, or where another price begins.
     const Int begins_us = open.since_us + from / 1000;
     Int ends_us = (bucket_of(begins_us, kHourUs) + 1) * kHourUs;
     if (const auto change = prices->next_change(item, begins_us)) ends_us = std::min(ends_us, *change);
-    const Int to = std::min(extent.ns, std::max(from + 1, (ends_us - open.since_us) * 1000));
+    const Int to = once ? extent.ns : std::min(extent.ns, std::max(from + 1, (ends_us - open.since_us) * 1000));
     const PriceTable* table = prices->find(item, begins_us);
     for (std::size_t i = 0; i < n; ++i) {
       Entry entry{.kind = Kind::sandbox,
                   .start_us = begins_us,
-                  .span_ns = to - from,
+                  .span_ns = once ? 0 : to - from,
                   .ns = share(to - from, i, n),
                   .mcpu = open.mcpu,
                   .mib = open.mib,
@@ -203,159 +191,57 @@ std::vector<Entry> Meter::cut(const Open& open, const Extent& extent, const std:
       entries.push_back(std::move(entry));
     }
     bound = 0;  // once is enough
-    from = to;
+    once = false;
+    from = std::max(from, to);
   }
   return entries;
 }
 
-/// Books what ran up to its end, and begins the next interval where that one ends.
-Result<void> Meter::close(store::Database& db, Open& open, const End& end) const {
-  Result<Extent> measured = extent(db, open, end);
-  if (!measured) return fail(measured.error());
-  if (end.told && open.told_us && !open.gaps) {
-    measured->ns = std::max<Int>(0, (end.told->us - *open.told_us) * 1000 - open.booked_ns);
-    measured->bound_ns = 0;
-  }
+Result<void> Meter::book_extent(store::Database& db, Open& open, const Extent& extent) const {
   const Result<std::vector<Agent>> agents = agents_of(db, open.sandbox);
   if (!agents) return fail(agents.error());
-  const std::vector<Entry> entries = cut(open, *measured, *agents);
+  const std::vector<Entry> entries = cut(open, extent, *agents);
   const Result<std::size_t> booked = book(db, entries);
   if (!booked) return fail(booked.error());
-  open.booked_ns += measured->ns;
+  open.booked_ns += extent.ns;
+  return {};
+}
+
+Result<void> Meter::close(store::Database& db, Open& open, const End& end) const {
+  Result<Extent> measured = measure(db, open, end);
+  if (!measured) return fail(measured.error());
+  const bool unbroken = !open.gaps && open.phase != Phase::halting && open.phase != Phase::waking;
+  if (end.told && open.told_us && unbroken) {
+    measured->ns = (end.told->us - *open.told_us) * 1000 - open.booked_ns;
+    measured->bound_ns = 0;
+  }
+  if (Result<void> booked = book_extent(db, open, *measured); !booked) return booked;
   start(open, end.at);
   return {};
 }
 
-Result<void> Meter::on_transition(store::Changes& changes, const Transition& t) {
-  store::Database& db = changes.db();
-  Result<std::optional<Open>> loaded = load(db, t.sandbox);
-  if (!loaded) return fail(loaded.error());
-  const bool known = loaded->has_value();
-  Open open = known ? std::move(**loaded) : Open{.sandbox = t.sandbox};
-
-  const auto describe = [&] {
-    open.swarm = t.swarm;
-    open.label = t.label;
-    open.provider = t.provider;
-    open.item = t.template_name;
-    open.mcpu = static_cast<std::uint32_t>(std::clamp(std::llround(t.cpus * 1000), 0LL, 4'000'000'000LL));
-    open.mib = static_cast<std::uint32_t>(std::min<std::uint64_t>((t.memory_bytes + 1048575) >> 20U, UINT32_MAX));
-  };
-  const End end{.at = t.at, .not_before = t.not_before, .found = t.found, .told = {}};
-  const auto same = [&] {
-    const Open before = open;
-    describe();
-    const bool equal = std::tie(before.swarm, before.label, before.mcpu, before.mib) ==
-                       std::tie(open.swarm, open.label, open.mcpu, open.mib);
-    if (!equal) open = before;
-    return equal;
-  };
-
-  switch (t.to) {
-    case SandboxState::requested:
-      return {};
-    case SandboxState::creating:
-    case SandboxState::unknown:
-      if (known) return {};
-      describe();
-      open.phase = Phase::pending;
-      start(open, t.at);
-      return save(db, open);
-    case SandboxState::paused: {
-      const PriceTable* table = prices()->find(price_item(Kind::sandbox, t.provider, t.template_name), t.at.wall.us);
-      if (t.bills_paused || (table != nullptr && table->bills_paused)) break;
-      if (!known || open.phase == Phase::resting) return {};
-      if (open.phase == Phase::running) {
-        if (Result<void> closed = close(db, open, end); !closed) return closed;
-      }
-      open.phase = Phase::resting;
-      open.gaps = true;
-      return save(db, open);
-    }
-    case SandboxState::lost: {
-      if (!known || open.phase != Phase::running) break;
-      const Int since_ns = open.since_ns;
-      const Int since_us = open.since_us;
-      const std::string boot = open.boot;
-      const Int before = open.booked_ns;
-      const bool exact = t.provider_ended && open.told_us && !open.gaps;
-      End lost = end;
-      lost.told = t.provider_ended;
-      if (Result<void> closed = close(db, open, lost); !closed) return closed;
-      if (boot == boot_id_ && !exact) {
-        // Should it turn up again, it has cost from there on.
-        open.since_ns = since_ns + open.booked_ns - before;
-        open.since_us = since_us + (open.booked_ns - before) / 1000;
-      }
-      open.phase = Phase::over;
-      return save(db, open);
-    }
-    case SandboxState::gone:
-    case SandboxState::failed: {
-      if (!known) return {};
-      const bool cost =
-          open.phase == Phase::running || (open.phase == Phase::pending && t.existed && t.to == SandboxState::gone);
-      if (cost) {
-        if (open.phase == Phase::pending) {
-          // Nobody ever learnt when it began: at the earliest when it was asked for, or never.
-          if (t.provider_started) open.told_us = t.provider_started->us;
-          open.bound_ns = std::max<Int>(0, t.at.mono.since_boot.count() - open.since_ns);
-          if (open.boot != boot_id_) open.bound_ns = std::max<Int>(0, (t.at.wall.us - open.since_us) * 1000);
-        }
-        End gone = end;
-        gone.told = t.provider_ended;
-        if (Result<void> closed = close(db, open, gone); !closed) return closed;
-      }
-      if (Result<void> left = db.run(kLeaveAll, t.sandbox); !left) return left;
-      return db.run(kDrop, t.sandbox);
-    }
-    case SandboxState::stopping:
-      if (known && open.phase == Phase::pending) return {};  // its end will tell whether it ever was
-      if (known && open.phase == Phase::over && !t.existed) return {};
-      break;
-    default:
-      break;
-  }
-
-  // It runs.
-  if (!known) {  // adopted: nothing is known of it but that it is there
-    describe();
-    start(open, t.at);
-    if (t.provider_started) open.told_us = t.provider_started->us;
-  } else if (open.phase == Phase::pending) {
-    describe();
-    // It began between the question and the answer.
-    if (t.provider_started) open.told_us = t.provider_started->us;
-    const Int now_ns = t.at.mono.since_boot.count();
-    if (open.boot == boot_id_) {
-      open.bound_ns = std::max<Int>(0, now_ns - open.since_ns);
-    } else {
-      open.bound_ns = std::max<Int>(0, (t.at.wall.us - open.since_us) * 1000);
-    }
-  } else if (open.phase == Phase::resting) {
-    // What ends while it rests does not begin to cost again.
-    if (t.to == SandboxState::stopping || t.to == SandboxState::lost) return {};
-    describe();
-    start(open, t.at);
-  } else if (open.phase == Phase::over) {
-    // It turned up again, and goes on from where it was thought to have ended.
-  } else {
-    if (same()) {
-      // It was told before the provider was asked, and has begun between that and now.
-      if (!t.not_before || open.boot != boot_id_ || open.since_ns < t.not_before->mono.since_boot.count()) return {};
-      open.bound_ns = std::max<Int>(0, t.at.mono.since_boot.count() - open.since_ns);
-      return save(db, open);
-    }
-    if (Result<void> closed = close(db, open, end); !closed) return closed;
-    describe();
-  }
-  open.phase = Phase::running;
-  return save(db, open);
+Result<void> Meter::book_certain(store::Database& db, Open& open, const End& end) const {
+  const Result<Extent> measured = extent(db, open, end);
+  if (!measured) return fail(measured.error());
+  const Int certain = std::max<Int>(0, measured->ns - measured->bound_ns);
+  if (certain == 0) return {};
+  if (Result<void> booked = book_extent(db, open, {.ns = certain, .bound_ns = 0}); !booked) return booked;
+  open.since_ns += certain;
+  open.since_us += certain / 1000;
+  return {};
 }
 
 Result<std::vector<std::string>> sandboxes_alone(store::Database& db, const std::string& swarm,
                                                  const std::string& agent) {
   const auto rows = db.all<std::string>(kAlone, swarm, agent);
+  if (!rows) return fail(rows.error());
+  std::vector<std::string> all;
+  for (const auto& [sandbox] : *rows) all.push_back(sandbox);
+  return all;
+}
+
+Result<std::vector<std::string>> open_sandboxes(store::Database& db) {
+  const auto rows = db.all<std::string>(kOpen);
   if (!rows) return fail(rows.error());
   std::vector<std::string> all;
   for (const auto& [sandbox] : *rows) all.push_back(sandbox);
@@ -415,6 +301,8 @@ Result<void> Meter::record(store::Changes& changes, const Usage& usage) {
 }
 
 Result<void> Meter::alive(store::Changes& changes, Moment at) {
+  // What an earlier run knew stands for what this one has not seen yet.
+  if (const auto before = watched_before(changes.db()); !before) return fail(before.error());
   return changes.db().run(kSetAlive, boot_id_, at.mono.since_boot.count(), at.wall.us);
 }
 
@@ -463,7 +351,7 @@ Result<std::vector<Entry>> Meter::accrued(store::Database& db, Moment now) const
   if (!running) return fail(running.error());
   std::vector<Entry> entries;
   for (const Running& each : *running) {
-    const Result<Extent> measured = extent(db, each.open, {.at = now});
+    const Result<Extent> measured = measure(db, each.open, {.at = now, .found = each.open.phase == Phase::ending});
     if (!measured) return fail(measured.error());
     std::ranges::move(cut(each.open, *measured, each.agents), std::back_inserter(entries));
   }
@@ -476,6 +364,7 @@ Result<std::vector<Entry>> Meter::burning(store::Database& db, Moment now) const
   const std::shared_ptr<const PriceBook> prices = this->prices();
   std::vector<Entry> entries;
   for (Running& each : *running) {
+    if (each.open.phase != Phase::running) continue;
     // An hour that lies within one hour, whatever the time is.
     each.open.since_us = bucket_of(now.wall.us, kHourUs) * kHourUs;
     const PriceTable* table = prices->find(each.open.priced_as(), now.wall.us);

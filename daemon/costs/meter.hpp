@@ -7,8 +7,10 @@
 // not disturb; both clocks and the boot's id are kept with it. Where the end was not seen (the machine was restarted, a
 // sandbox died while nobody watched) it lies between the last moment at which the daemon is known to have watched and
 // the moment at which the end was found: half of that is booked, the other half is the bound of the error, and the
-// entry is marked with it. The same holds where the provider was asked for the end: it lies between the question and
-// the answer. Where the provider tells both ends, its own difference counts: exact, whatever its clock says.
+// entry is marked with it. The same holds where the provider was asked for the end or a pause: it lies between the
+// question and the answer, and the answer may be lost. So what is certain is booked when the question is put, and the
+// rest stays open, also over a restart, until it is known what came of it. Where the provider tells both ends, its own
+// difference counts: exact, whatever its clock says, and if that is less than was booked the rest is taken back.
 
 #include <memory>
 #include <mutex>
@@ -38,7 +40,11 @@ struct Transition {
   std::optional<WallTime> provider_started;  ///< when the provider says that billing began
   std::optional<WallTime> provider_ended;    ///< when it says that it ended
   std::optional<Moment> not_before;          ///< it happened between then and `at`
-  bool found = false;         ///< seen afterwards: it may have happened at any time since somebody watched
+  bool found = false;  ///< seen afterwards: it may have happened at any time since an earlier run watched
+  /// Asked of the provider, or concluded from its silence: it may not have come about. What was certain until then is
+  /// booked; the rest waits for what becomes known.
+  bool perhaps = false;
+  Duration late{0};           ///< how late the provider tells that one has ended
   bool bills_paused = false;  ///< the provider charges while it is paused
   bool existed = true;        ///< towards its end: whether the provider has it, or ever had it
 };
@@ -71,6 +77,9 @@ struct Usage {
 /// Sandboxes in which that agent lives, and no other: what it alone may be stopped for.
 Result<std::vector<std::string>> sandboxes_alone(store::Database& db, const std::string& swarm,
                                                  const std::string& agent);
+
+/// Sandboxes that cost or may, as far as the ledger knows.
+Result<std::vector<std::string>> open_sandboxes(store::Database& db);
 
 /// Its functions belong to a transaction of the caller and run on the writer's thread; `set_prices` on any.
 class Meter {
@@ -111,18 +120,39 @@ class Meter {
   struct Open;
   struct Extent;
   struct Running;
+  struct End;
+  /// When an earlier run of the daemon last watched.
+  struct Watched {
+    std::string boot;
+    std::int64_t ns = 0;
+    std::int64_t us = 0;
+  };
   static Result<std::vector<Running>> load_running(store::Database& db);
   static Result<std::optional<Open>> load(store::Database& db, const std::string& sandbox);
   static Result<void> save(store::Database& db, const Open& open);
-  struct End;
+  static Result<void> forget(store::Database& db, const std::string& sandbox);
+  Result<std::optional<Watched>> watched_before(store::Database& db) const;
+  /// From the beginning of the open interval to that end, as one that runs.
   [[nodiscard]] Result<Extent> extent(store::Database& db, const Open& open, const End& end) const;
+  /// The same, with what its phase leaves in doubt.
+  [[nodiscard]] Result<Extent> measure(store::Database& db, const Open& open, const End& end) const;
   [[nodiscard]] std::vector<Entry> cut(const Open& open, const Extent& extent, const std::vector<Agent>& agents) const;
+  Result<void> book_extent(store::Database& db, Open& open, const Extent& extent) const;
+  /// Books what ran up to its end, and begins the next interval where that one ends.
   Result<void> close(store::Database& db, Open& open, const End& end) const;
+  /// Books what has run for certain, should it have ended there; what remains stays open.
+  Result<void> book_certain(store::Database& db, Open& open, const End& end) const;
   void start(Open& open, Moment at) const;
+  void describe(Open& open, const Transition& t) const;
+  Result<void> pause(store::Database& db, Open& open, const Transition& t) const;
+  Result<void> lose(store::Database& db, Open& open, const Transition& t) const;
+  Result<void> finish(store::Database& db, Open& open, const Transition& t) const;
+  Result<void> run(store::Database& db, Open& open, const Transition& t, bool known) const;
 
   const std::string boot_id_;
   mutable std::mutex mutex_;
   std::shared_ptr<const PriceBook> prices_ = std::make_shared<PriceBook>();  // guarded by mutex_; shared with readers
+  mutable std::optional<std::optional<Watched>> watched_before_;             // guarded by mutex_; read once
 };
 
 }  // namespace swarm::costs

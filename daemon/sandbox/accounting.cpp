@@ -10,6 +10,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// So long after it was begun, a watch has seen whatever there was to see.
+constexpr Duration kWatchBegins = 10ms;
+
+// A provider knows best when it gives up; this is for one that never does.
+constexpr Duration kCreateGrace = 30s;
+
 const log::Logger& logger() {
   static const log::Logger made("sandbox");
   return made;
@@ -20,6 +26,11 @@ bool is_throttled(const providers::CreateOutcome& made) {
   return made.kind == providers::CreateOutcome::Kind::refused && made.retry_after.has_value();
 }
 
+async::Task<Result<providers::CreateOutcome>> created(providers::Provider& by, providers::CreateSpec spec) {
+  providers::CreateOutcome made = co_await by.create(std::move(spec));
+  co_return made;
+}
+
 async::Task<> until_left(std::shared_ptr<Sandbox> sandbox, State from, async::Event& left) {
   while (sandbox->state() == from) co_await sandbox->changed.wait();
   left.set();
@@ -27,22 +38,42 @@ async::Task<> until_left(std::shared_ptr<Sandbox> sandbox, State from, async::Ev
 
 }  // namespace
 
+std::optional<Instant> Sandboxes::last_there(const Sandbox& sandbox) const {
+  std::optional<Instant> last = sandbox.seen;
+  const providers::Provider* by = provider(sandbox.record.info.provider);
+  if (!sandbox.watched || by == nullptr) return last;
+  // Had it ended, that would have been told, if only late.
+  const Duration late = by->capabilities().notices_end_within;
+  const Instant now = instant();
+  if (now.mono - sandbox.watched->mono < kWatchBegins + late) return last;
+  const auto late_us = std::chrono::duration_cast<std::chrono::microseconds>(late).count();
+  const Instant told{.wall = {now.wall.us - late_us}, .mono = now.mono - late};
+  return !last || last->mono < told.mono ? told : last;
+}
+
+bool Sandboxes::watching() const {
+  return std::ranges::all_of(living_, [this](const auto& entry) {
+    const Sandbox& sandbox = *entry.second;
+    return sandbox.record.hidden.ref.empty() || last_there(sandbox).has_value();
+  });
+}
+
 Step Sandboxes::step_of(const Sandbox& sandbox, Record next, Event event, When when) const {
-  if (sandbox.pausing && next.info.state != State::paused) {
-    // Nobody knows when it stood still, only that it ran until it was asked to. The provider's own end says nothing of
-    // that.
-    if (!when.not_before || sandbox.pausing->mono < when.not_before->mono) when.not_before = sandbox.pausing;
-    when.found = false;
-    when.ended.reset();
+  const bool may_end_here = event == Event::pause || event == Event::stop || event == Event::vanished;
+  if (may_end_here && !when.not_before && !when.found) {
+    when.not_before = last_there(sandbox);
+    when.found = !when.not_before;
   }
+  // Of these nobody knows more than that it was asked for, or is not listed.
+  if (event == Event::pause || event == Event::vanished || event == Event::absent) when.perhaps = true;
   const providers::Provider* by = provider(next.info.provider);
   const std::optional<std::int64_t> started = sandbox.record.hidden.started_us;
   Step step{.record = std::move(next),
-            .at = instant(),
+            .at = when.at.value_or(instant()),
             .when = when,
-            .existed = event != Event::absent && event != Event::refused &&
-                       (event != Event::stop || sandbox.state() != State::lost),
-            .bills_paused = by != nullptr && by->capabilities().bills_paused};
+            .existed = event != Event::absent && event != Event::refused,
+            .bills_paused = by != nullptr && by->capabilities().bills_paused,
+            .late = by == nullptr ? Duration{0} : by->capabilities().notices_end_within};
   if (const auto told = step.record.hidden.started_us ? step.record.hidden.started_us : started) {
     step.provider_started = WallTime{*told};
   }
@@ -52,8 +83,10 @@ Step Sandboxes::step_of(const Sandbox& sandbox, Record next, Event event, When w
 async::Task<Result<void>> Sandboxes::account(std::shared_ptr<Sandbox> sandbox, State as, When when) {
   if (with_.steward == nullptr) co_return {};
   const auto turn = co_await sandbox->turn.take();
-  if (sandbox->state() != State::paused) co_return {};  // it ended meanwhile, and that is told by itself
-  Step step = step_of(*sandbox, sandbox->record, as == State::paused ? Event::pause : Event::resume, when);
+  const bool there = sandbox->state() == State::paused || is_usable(sandbox->state());
+  if (!there) co_return {};  // it ended meanwhile, and that is told by itself
+  // A pause that is told here is one that has come about: what is not certain of it stands in `when`.
+  Step step = step_of(*sandbox, sandbox->record, Event::answered, when);
   step.record.info.state = as;
   Result<void> told =
       co_await with_.store.write("sandbox.account", store::Durability::power,
@@ -63,14 +96,34 @@ async::Task<Result<void>> Sandboxes::account(std::shared_ptr<Sandbox> sandbox, S
   co_return told;
 }
 
+async::Task<> Sandboxes::settle_pause(std::shared_ptr<Sandbox> sandbox, Instant listed) {
+  const auto one_by_one = co_await sandbox->switching.take();
+  const auto turn = co_await sandbox->turn.take();
+  if (!is_usable(sandbox->state()) || !sandbox->record.hidden.may_stand) co_return;
+  Record next = sandbox->record;
+  next.hidden.may_stand = false;
+  const Step step = step_of(*sandbox, next, Event::found, {.at = listed});
+  const Result<void> told =
+      co_await with_.store.write("sandbox.settle_pause", store::Durability::process,
+                                 [next, step, steward = with_.steward](store::Changes& changes) -> Result<void> {
+                                   if (Result<void> done = update(changes.db(), next); !done) return done;
+                                   return steward == nullptr ? Result<void>{} : steward->stepped(changes, step);
+                                 });
+  if (told) {
+    sandbox->record.hidden.may_stand = false;
+  } else {
+    logger().warn("what became of a pause could not be counted", {{"sandbox", sandbox->id()}, {"error", told.error()}});
+  }
+}
+
 async::Task<Result<void>> Sandboxes::account_all() {
   if (with_.steward == nullptr) co_return {};
   std::vector<Step> steps;
   for (const auto& [id, sandbox] : living_) {
-    // A pause is told when it is certain that it has come about; what was not begun costs nothing.
+    // What became of a pause is found out by itself; what was not begun costs nothing.
     if (sandbox->state() == State::paused || sandbox->state() == State::requested) continue;
     if (sandbox->state() == State::lost || sandbox->state() == State::stopping) continue;
-    steps.push_back(step_of(*sandbox, sandbox->record, Event::found, {}));
+    steps.push_back(step_of(*sandbox, sandbox->record, Event::found, {.perhaps = true}));
   }
   if (steps.empty()) co_return {};
   Result<void> told = co_await with_.store.write(
@@ -108,7 +161,15 @@ async::Task<providers::CreateOutcome> Sandboxes::ask_provider(std::shared_ptr<Sa
                                                               MonoTime deadline) {
   providers::Provider* by = provider(sandbox->record.info.provider);
   for (;;) {
-    providers::CreateOutcome made = co_await by->create(spec_of(*sandbox));
+    const Duration limit = std::max<Duration>(with_.config.sandbox.create_timeout, deadline - with_.loop.clock().now());
+    const Result<providers::CreateOutcome> answer =
+        co_await async::with_timeout(with_.loop, created(*by, spec_of(*sandbox)), limit + kCreateGrace, "the provider");
+    providers::CreateOutcome made;
+    if (answer) {
+      made = *answer;
+    } else {
+      made.error = answer.error();  // it may exist
+    }
     leave(made);
     // A refusal for now made nothing, so that asking again cannot make two. A pool has time and asks anew later.
     const bool in_time = made.retry_after && with_.loop.clock().now() + *made.retry_after < deadline;
@@ -128,19 +189,25 @@ async::Task<Result<void>> Sandboxes::pause_it(std::shared_ptr<Sandbox> sandbox, 
   const auto one_by_one = co_await sandbox->switching.take();
   const Result<State> state = co_await advance(sandbox, Event::pause, std::move(reason), std::move(change));
   if (!state) co_return fail(state.error());
-  const Instant asked = instant();
-  sandbox->pausing = asked;
+  Result<void> paused = co_await ask_to_pause(sandbox);
+  co_return paused;
+}
+
+/// It is recorded as paused: lets the provider do it. Whoever calls has the turn to switch.
+async::Task<Result<void>> Sandboxes::ask_to_pause(std::shared_ptr<Sandbox> sandbox) {
   const Result<void> paused = co_await provider(sandbox->record.info.provider)->pause(sandbox->record.hidden.ref);
   if (!paused) {
-    sandbox->pausing.reset();
-    const Result<State> back =
-        co_await advance(sandbox, Event::resume, "it could not be paused: " + paused.error().message,
-                         [](Record& next) { next.hidden.forget_pause(); });
+    // It may have come about all the same; the next list tells.
+    const auto goes_on = [](Record& next) {
+      next.hidden.forget_pause();
+      next.hidden.may_stand = true;
+    };
+    const Result<State> back = co_await advance(
+        sandbox, Event::resume, "it could not be paused: " + paused.error().message, goes_on, {}, {.perhaps = true});
     if (!back) co_return fail(back.error());
     co_return fail(paused.error());
   }
-  Result<void> told = co_await account(sandbox, State::paused, {.not_before = asked});
-  if (told && sandbox->state() == State::paused) sandbox->pausing.reset();
+  Result<void> told = co_await account(sandbox, State::paused, {.at = instant()});
   co_return told;
 }
 
@@ -155,18 +222,18 @@ async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox)
     if (Result<void> may = with_.steward->admit_again(swarm); !may) co_return fail(may.error());
   }
   // It may cost from the moment that the provider is asked, whether or not its answer arrives.
-  const Instant asked = instant();
-  const Result<void> told = co_await account(sandbox, State::claimed, {});
+  // Whether it stood still until then may be in doubt, too: an earlier run asked for that, or a resume failed.
+  Result<void> told = co_await account(sandbox, State::paused, {.found = true});
+  if (told) told = co_await account(sandbox, State::claimed, {.perhaps = true});
   if (!told) co_return fail(told.error());
   const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
   if (!resumed) {
-    const Result<void> back = co_await account(sandbox, State::paused, {.not_before = asked});
-    if (!back) logger().warn("its cost goes on", {{"sandbox", sandbox->id()}, {"error", back.error()}});
+    sandbox->may_run = true;  // the next list tells
     co_return fail(resumed.error());
   }
-  sandbox->seen = instant();
-  const Result<State> state = co_await advance(
-      sandbox, Event::resume, "", [](Record& next) { next.hidden.forget_pause(); }, {}, {.not_before = asked});
+  sandbox->may_run = false;
+  const Result<State> state = co_await advance(sandbox, Event::resume, "",
+                                               [](Record& next) { next.hidden.forget_pause(); }, {}, {.at = instant()});
   if (!state) co_return fail(state.error());
   arm_lease(sandbox);
   fell_idle(sandbox);
@@ -177,29 +244,30 @@ async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox)
 async::Task<> Sandboxes::go_on(std::shared_ptr<Sandbox> sandbox) {
   const auto one_by_one = co_await sandbox->switching.take();
   if (!is_usable(sandbox->state())) co_return;
+  const Result<void> stood = co_await account(sandbox, State::paused, {.found = true});
+  const Result<void> may_run = co_await account(sandbox, sandbox->state(), {.perhaps = true});
+  if (!stood || !may_run) co_return;  // the store has said why; tried again with the next list
   const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
-  if (!resumed) logger().warn("it stands still unasked", {{"sandbox", sandbox->id()}, {"error", resumed.error()}});
+  if (!resumed) {
+    logger().warn("it stands still unasked", {{"sandbox", sandbox->id()}, {"error", resumed.error()}});
+    co_return;
+  }
+  const Result<void> runs = co_await account(sandbox, sandbox->state(), {.at = instant()});
+  if (!runs) logger().warn("a pause could not be counted", {{"sandbox", sandbox->id()}, {"error", runs.error()}});
 }
 
-/// After a restart: it was recorded as paused before that was done.
+/// It is recorded as paused and nobody knows whether it stands still: an earlier run was at it, or a resume failed.
 async::Task<> Sandboxes::pause_again(std::shared_ptr<Sandbox> sandbox, bool is_paused) {
   const auto one_by_one = co_await sandbox->switching.take();
   if (sandbox->state() != State::paused) co_return;
-  const Instant asked = instant();
-  if (!is_paused) {
-    const Result<void> paused = co_await provider(sandbox->record.info.provider)->pause(sandbox->record.hidden.ref);
-    if (!paused) {
-      const Result<State> back =
-          co_await advance(sandbox, Event::resume, "it could not be paused: " + paused.error().message);
-      if (!back) logger().warn("a sandbox runs though it is recorded as paused", {{"sandbox", sandbox->id()}});
-      co_return;
-    }
+  sandbox->may_run = false;
+  Result<void> told;
+  if (is_paused) {
+    told = co_await account(sandbox, State::paused, {.found = true});
+  } else {
+    told = co_await ask_to_pause(sandbox);
   }
-  // An earlier run asked, or this one has.
-  const When when{.not_before = is_paused && sandbox->pausing ? sandbox->pausing : asked};
-  const Result<void> told = co_await account(sandbox, State::paused, when);
-  if (told && sandbox->state() == State::paused) sandbox->pausing.reset();
-  if (!told) logger().warn("a pause could not be counted", {{"sandbox", sandbox->id()}, {"error", told.error()}});
+  if (!told) logger().warn("it could not be paused again", {{"sandbox", sandbox->id()}, {"error", told.error()}});
 }
 
 async::Task<Result<void>> Sandboxes::hold(std::string id, std::string budget, std::string reason) {

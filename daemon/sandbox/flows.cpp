@@ -24,9 +24,6 @@ constexpr Duration kOrphanGrace = 60s;
 // A provider that could not end a sandbox is asked again after this, then after twice as long.
 constexpr Duration kKillAgain = 1s;
 
-// A watch that completes within this may have begun too late.
-constexpr Duration kAtOnce = 10ms;
-
 /// What the provider told of a sandbox that it made, or listed.
 void apply(Record& record, const providers::Created& created) {
   record.hidden.ref = created.ref;
@@ -75,7 +72,8 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
 
   // Money depends on the intent to create, and is booked when an interval ends; everything else can be found out again
   // from the provider.
-  const bool books = step.to == State::lost || (is_final(step.to) && from != State::requested);
+  const bool books = step.to == State::lost || step.to == State::stopping || step.to == State::paused ||
+                     (is_final(step.to) && from != State::requested);
   const auto durability = step.to == State::creating || books ? store::Durability::power : store::Durability::process;
   const api::SandboxStateChanged told{.from = from, .to = step.to, .reason = next.info.reason};
   if (with_.observer) with_.observer(from, event, StepMoment::intended);
@@ -87,8 +85,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
           if (Result<void> done = also(changes); !done) return done;
         }
         if (Result<void> done = update(changes.db(), next); !done) return done;
-        // A pause is told when the provider has done it.
-        if (steward != nullptr && taken.record.info.state != State::paused) {
+        if (steward != nullptr) {
           if (Result<void> done = steward->stepped(changes, taken); !done) return done;
         }
         const auto seq = changes.append({.type = std::string(api::kSandboxState.name),
@@ -167,7 +164,8 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   }
 
   sandbox->creating = true;
-  sandbox->asked = with_.loop.clock().now();
+  const Instant asked = instant();
+  sandbox->asked = asked.mono;
   const providers::CreateOutcome made = co_await ask_provider(sandbox, *leave, deadline);
   sandbox->creating = false;
   switch (made.kind) {
@@ -189,13 +187,13 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
     logger().error("a made sandbox could not be recorded", {{"sandbox", sandbox->id()}, {"error", state.error()}});
     co_return;  // reconciliation finds it by its metadata
   }
+  sandbox->seen = asked;
   if (*state == State::stopping) {
     // It was ended while the provider was at work: now there is a handle to end it by.
-    apply(sandbox->record, made.created);
+    co_await learn(sandbox, made.created);
     co_await bring_down(sandbox);
     co_return;
   }
-  sandbox->seen = instant();
   co_await answer(sandbox);
 }
 
@@ -224,7 +222,9 @@ async::Task<> Sandboxes::answer(std::shared_ptr<Sandbox> sandbox) {
     if (stopping) co_await bring_down(sandbox);
     co_return;
   }
+  const Instant asked = instant();
   const auto facts = co_await wire::call_with_timeout(**connection, api::inside::kAgentdInfo, {}, 10s);
+  if (facts) sandbox->seen = asked;
   const Result<State> ready = co_await advance(sandbox, Event::answered, "", [&facts](Record& next) {
     if (!facts) return;
     next.info.agentd_version = facts->version;
@@ -251,8 +251,13 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
   providers::Provider* by = provider(sandbox->record.info.provider);
   When when;
   if (!sandbox->record.hidden.ref.empty() && by != nullptr) {
-    if (!sandbox->ending) sandbox->ending = instant();
+    // It ended after it was last known to be there, whoever ended it.
+    if (!sandbox->ending) {
+      sandbox->ending = instant();
+      if (const std::optional<Instant> there = last_there(*sandbox)) sandbox->seen = there;
+    }
     const Result<void> killed = co_await by->kill(sandbox->record.hidden.ref);
+    when.at = instant();
     if (!killed) {
       // Stays `stopping` and keeps its capacity; reconciliation tries again.
       logger().warn("sandbox could not be ended yet", {{"sandbox", sandbox->id()}, {"error", killed.error()}});
@@ -261,15 +266,13 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
       co_return;
     }
     sandbox->kill_failures = 0;
-  } else if (sandbox->state() == State::stopping && sandbox->record.hidden.ref.empty()) {
+  } else if (sandbox->state() == State::stopping && sandbox->record.hidden.ref.empty() && by != nullptr) {
     // The provider was asked and has not said what it made; whoever waits for that answer calls again.
     sandbox->bringing_down = false;
     co_return;
   }
   if (sandbox->ending) {
-    // It ended after it was last seen, and not before it was first asked to.
-    when.not_before = sandbox->asked_to_end_before ? sandbox->seen : sandbox->ending;
-    if (sandbox->seen && when.not_before->mono < sandbox->seen->mono) when.not_before = sandbox->seen;
+    when.not_before = sandbox->seen;
     when.found = !when.not_before;
     when.ended = co_await by->ended_at(sandbox->record.hidden.ref);
   }
@@ -289,19 +292,12 @@ async::Task<> Sandboxes::bring_down_later(std::shared_ptr<Sandbox> sandbox) {
 
 async::Task<> Sandboxes::watch_end(std::shared_ptr<Sandbox> sandbox) {
   providers::Provider* by = provider(sandbox->record.info.provider);
-  const Instant begun = instant();
+  sandbox->watched = instant();
   co_await by->gone(sandbox->record.hidden.ref);
   if (sandbox->bringing_down || is_final(sandbox->state())) co_return;
-  const Instant now = instant();
-  When when{.found = !sandbox->seen};
-  const Duration late = by->capabilities().notices_end_within;
-  if (sandbox->seen && now.mono - begun.mono < kAtOnce) {
-    when.not_before = sandbox->seen;  // perhaps before it was watched
-  } else if (late > Duration{0}) {
-    when.not_before =
-        Instant{.wall = {now.wall.us - std::chrono::duration_cast<std::chrono::microseconds>(late).count()},
-                .mono = now.mono - late};
-  }
+  const std::optional<Instant> there = last_there(*sandbox);
+  sandbox->watched.reset();
+  When when{.not_before = there, .found = !there, .ended = {}, .at = instant()};
   when.ended = co_await by->ended_at(sandbox->record.hidden.ref);
   const Result<State> state = co_await advance(sandbox, Event::ended, "it ended by itself", [](Record&) {}, {}, when);
   // What it left (directories, cgroups) is removed by the same call that ends a living one.
@@ -316,7 +312,9 @@ async::Task<> Sandboxes::keep_alive(std::shared_ptr<Sandbox> sandbox) {
     if (const auto connection = sandbox->link->current(); connection != nullptr && is_usable(sandbox->state())) {
       const Duration left = std::max<Duration>(sandbox->lease_until - with_.loop.clock().now(), 0s) + kOrphanGrace;
       const api::AgentdKeepaliveRequest request{.ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(left)};
+      const Instant asked = instant();
       const auto answered = co_await wire::call_with_timeout(*connection, api::inside::kAgentdKeepalive, request, 10s);
+      if (answered && (!sandbox->seen || sandbox->seen->mono < asked.mono)) sandbox->seen = asked;
       if (!answered) logger().debug("keepalive failed", {{"sandbox", sandbox->id()}, {"error", answered.error()}});
       if (by->capabilities().extend) {
         const Result<void> extended = co_await by->extend(sandbox->record.hidden.ref, left);
@@ -340,7 +338,7 @@ async::Task<Result<void>> Sandboxes::look_up(std::shared_ptr<Sandbox> sandbox) {
         co_await advance(sandbox, Event::found, "", [&entry](Record& next) { apply(next, entry.created); });
     if (!state) co_return fail(state.error());
     if (*state == State::stopping) {
-      apply(sandbox->record, entry.created);
+      co_await learn(sandbox, entry.created);
       co_await bring_down(sandbox);
     } else if (*state == State::starting) {
       co_await answer(sandbox);
@@ -358,6 +356,20 @@ async::Task<Result<void>> Sandboxes::look_up(std::shared_ptr<Sandbox> sandbox) {
   const Result<State> state = co_await advance(sandbox, Event::absent, "the provider never made it");
   if (!state) co_return fail(state.error());
   co_return {};
+}
+
+/// Writes down by what the provider knows one that is being ended, before it is ended by that: a restart in between
+/// would not find it in any list.
+async::Task<> Sandboxes::learn(std::shared_ptr<Sandbox> sandbox, providers::Created created) {
+  const auto turn = co_await sandbox->turn.take();
+  if (is_final(sandbox->state()) || !sandbox->record.hidden.ref.empty()) co_return;
+  Record next = sandbox->record;
+  apply(next, created);
+  const Result<void> written =
+      co_await with_.store.write("sandbox.learn", store::Durability::power,
+                                 [next](store::Changes& changes) { return update(changes.db(), next); });
+  if (!written) logger().warn("its handle is not recorded", {{"sandbox", sandbox->id()}, {"error", written.error()}});
+  apply(sandbox->record, created);
 }
 
 void Sandboxes::open_link(const std::shared_ptr<Sandbox>& sandbox) {

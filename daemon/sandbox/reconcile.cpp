@@ -22,8 +22,7 @@ async::Task<Result<void>> Sandboxes::recover() {
   if (!records) co_return fail(records.error(), "take up sandboxes");
   for (Record& record : *records) {
     record.info.tunnel = api::TunnelState::down;
-    const bool stopping = record.info.state == State::stopping;
-    adopt(std::move(record))->asked_to_end_before = stopping;
+    adopt(std::move(record));
   }
   const Result<void> counted = co_await account_all();
   if (!counted) co_return fail(counted.error(), "take up sandboxes");
@@ -42,6 +41,7 @@ async::Task<> Sandboxes::reconcile_always() {
 
 async::Task<> Sandboxes::reconcile() {
   for (providers::Provider* each : with_.providers) co_await reconcile_provider(*each);
+  co_await end_orphans_begun();
 }
 
 async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
@@ -82,15 +82,18 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
         if (!exists) {
           // Too young to be in a list that comes late.
           if (asked.mono - sandbox->asked < by.capabilities().lists_within) break;
-          const Result<State> state =
-              co_await advance(sandbox, Event::vanished, "the provider no longer lists it", [](Record&) {}, {},
-                               {.not_before = sandbox->seen, .found = !sandbox->seen});
+          const Result<State> state = co_await advance(sandbox, Event::vanished, "the provider no longer lists it");
           if (state) tasks_.spawn(bring_down(sandbox));
         } else if (sandbox->link == nullptr) {
           tasks_.spawn(take_up(sandbox));
           if (sandbox->state() == State::paused) tasks_.spawn(pause_again(sandbox, entry->second->paused));
-        } else if (entry->second->paused && is_usable(sandbox->state())) {
+        } else if (sandbox->state() == State::paused && sandbox->may_run) {
+          tasks_.spawn(pause_again(sandbox, entry->second->paused));
+        } else if (is_usable(sandbox->state()) && entry->second->paused) {
           tasks_.spawn(go_on(sandbox));
+        }
+        if (exists && is_usable(sandbox->state()) && sandbox->record.hidden.may_stand && !entry->second->paused) {
+          tasks_.spawn(settle_pause(sandbox, asked));
         }
         break;
       case State::stopping:
@@ -99,7 +102,9 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
           const Result<State> again = co_await advance(sandbox, Event::found, "the provider lists it again");
           if (!again) logger().warn("it could not be recorded", {{"sandbox", sandbox->id()}, {"error", again.error()}});
         }
-        if (exists && sandbox->record.hidden.ref.empty()) sandbox->record.hidden.ref = entry->second->ref;
+        if (exists && sandbox->record.hidden.ref.empty() && !sandbox->creating) {
+          co_await learn(sandbox, entry->second->created);
+        }
         if (sandbox->record.hidden.ref.empty() && !sandbox->creating) {
           tasks_.spawn(settle(sandbox));  // nobody waits any more for what the provider would say
         } else {
@@ -114,10 +119,88 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
 
   for (const auto& [id, entry] : by_id) {
     if (living_.contains(id)) continue;
-    // Ours by its metadata, and not among the living: ended in the record, or never recorded.
-    logger().warn("ending a sandbox that nobody recorded", {{"provider", by.name()}, {"sandbox", id}});
-    const Result<void> killed = co_await by.kill(entry->ref);
-    if (!killed) logger().warn("it could not be ended", {{"sandbox", id}, {"error", killed.error()}});
+    co_await end_orphan(by, *entry);
+  }
+}
+
+/// Ours by its metadata, and not among the living: ended in the record, or never recorded.
+async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed entry) {
+  logger().warn("ending a sandbox that nobody recorded", {{"provider", by.name()}, {"sandbox", entry.id}});
+  const Instant listed = instant();
+  Result<std::optional<Record>> record = co_await with_.store.read(
+      [id = entry.id](store::Database& db) -> Result<std::optional<Record>> { return load(db, id); });
+  if (!record) {
+    logger().warn("it could not be looked up", {{"sandbox", entry.id}, {"error", record.error()}});
+    co_return;
+  }
+  if (!*record) {  // a store that was restored from an older copy
+    const Result<void> killed = co_await by.kill(entry.ref);
+    if (!killed) logger().warn("it could not be ended", {{"sandbox", entry.id}, {"error", killed.error()}});
+    co_return;
+  }
+  Record& known = **record;
+  if (!is_final(known.info.state)) co_return;  // it is just being taken up
+  // One whose create was never answered, and that was not listed when it was looked up, cost and is not in the books.
+  // One with a handle is: its end was recorded.
+  if (known.hidden.ref.empty()) {
+    known.hidden.ref = entry.ref;
+    known.info.provider_id = entry.provider_id;
+    const std::optional<WallTime> started = entry.started ? entry.started : entry.created.started;
+    if (started) known.hidden.started_us = started->us;
+    const std::int64_t age_us = std::max<std::int64_t>(0, listed.wall.us - known.info.created_us);
+    Step found{.record = known,
+               .at = listed,
+               .when = {.not_before = Instant{.wall = {listed.wall.us - age_us},
+                                              .mono = listed.mono - std::chrono::microseconds(age_us)}},
+               .bills_paused = by.capabilities().bills_paused,
+               .provider_started = started};
+    found.record.info.state = State::starting;
+    const Result<void> written =
+        co_await with_.store.write("sandbox.orphan", store::Durability::power,
+                                   [known, found, steward = with_.steward](store::Changes& changes) -> Result<void> {
+                                     if (Result<void> done = update(changes.db(), known); !done) return done;
+                                     return steward == nullptr ? Result<void>{} : steward->stepped(changes, found);
+                                   });
+    if (!written) {
+      logger().warn("its cost could not be recorded", {{"sandbox", entry.id}, {"error", written.error()}});
+      co_return;
+    }
+  }
+  const Result<void> ended = co_await end_record(by, known, listed);
+  if (!ended) logger().warn("it could not be ended", {{"sandbox", entry.id}, {"error", ended.error()}});
+}
+
+async::Task<Result<void>> Sandboxes::end_record(providers::Provider& by, Record record, Instant listed) {
+  const Result<void> killed = co_await by.kill(record.hidden.ref);
+  if (!killed) co_return fail(killed.error());
+  if (with_.steward == nullptr) co_return {};
+  const Instant now = instant();
+  Step gone{
+      .record = record, .at = now, .when = {.not_before = listed}, .bills_paused = by.capabilities().bills_paused};
+  gone.record.info.state = State::gone;
+  if (record.hidden.started_us) gone.provider_started = WallTime{*record.hidden.started_us};
+  gone.when.ended = co_await by.ended_at(record.hidden.ref);
+  Result<void> written = co_await with_.store.write(
+      "sandbox.orphan_gone", store::Durability::power,
+      [gone, steward = with_.steward](store::Changes& changes) { return steward->stepped(changes, gone); });
+  co_return written;
+}
+
+async::Task<> Sandboxes::end_orphans_begun() {
+  if (with_.steward == nullptr) co_return;
+  // Its row goes with the record of its end, in one transaction; so none of these is on its way there.
+  const Result<std::vector<std::string>> open = with_.steward->open(with_.store.reader());
+  if (!open) co_return;
+  for (const std::string& id : *open) {
+    if (living_.contains(id)) continue;
+    const Result<std::optional<Record>> record = load(with_.store.reader(), id);
+    if (!record || !*record || !is_final((*record)->info.state)) continue;
+    providers::Provider* by = provider((*record)->info.provider);
+    if (by == nullptr || (*record)->hidden.ref.empty()) continue;
+    // Where it is not in the list any more, it has ended since that one was: at any time.
+    const Instant since{.wall = {(*record)->info.created_us}, .mono = {}};
+    const Result<void> ended = co_await end_record(*by, **record, since);
+    if (!ended) logger().warn("it could not be ended", {{"sandbox", id}, {"error", ended.error()}});
   }
 }
 

@@ -88,13 +88,6 @@ std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
     const auto left = std::chrono::microseconds(*sandbox->record.info.lifetime_ends_us - with_.loop.clock().wall().us);
     sandbox->lifetime_until = with_.loop.clock().now() + std::max<Duration>(left, 0s);
   }
-  if (sandbox->state() == State::paused) {
-    // Whether that was counted is not known here; where it was, this changes nothing.
-    const Instant now = instant();
-    const auto ago =
-        std::chrono::microseconds(std::max<std::int64_t>(now.wall.us - sandbox->record.info.changed_us, 0));
-    sandbox->pausing = Instant{.wall = {now.wall.us - ago.count()}, .mono = now.mono - ago};
-  }
   if (holds_capacity(sandbox->state())) sandbox->place = capacity_.take_existing(claimant_of(sandbox->record));
   living_.emplace(sandbox->id(), sandbox);
   sandbox->asked = with_.loop.clock().now();  // of an earlier run: not later than now

@@ -86,6 +86,8 @@ class Sandboxes final : private PoolHost {
   async::Task<Result<void>> hold(std::string id, std::string budget, std::string reason);
   /// Lets one go on that was held.
   async::Task<Result<void>> let_go(std::string id);
+  /// Whether each that costs, or may, has been seen in this run: until then some may have ended before it began.
+  [[nodiscard]] bool watching() const;
   /// What is known of every living sandbox, by id. Valid until the loop goes on.
   [[nodiscard]] std::vector<const Record*> living() const;
 
@@ -126,6 +128,7 @@ class Sandboxes final : private PoolHost {
   async::Task<> answer(std::shared_ptr<Sandbox> sandbox);
   async::Task<> lease_out(std::shared_ptr<Sandbox> sandbox);
   async::Task<Result<void>> look_up(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> learn(std::shared_ptr<Sandbox> sandbox, providers::Created created);
   async::Task<Result<State>> advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason);
   /// What belongs to the same transaction as a step.
   using Also = std::function<Result<void>(store::Changes&)>;
@@ -133,6 +136,15 @@ class Sandboxes final : private PoolHost {
                                      std::function<void(Record&)> change, Also also = {}, When when = {});
   /// Tells the steward of a step that the record does not show: a pause that has come about, a resume that is begun.
   async::Task<Result<void>> account(std::shared_ptr<Sandbox> sandbox, State as, When when);
+  /// It was listed as running then: a pause that failed has not come about.
+  async::Task<> settle_pause(std::shared_ptr<Sandbox> sandbox, Instant listed);
+  /// When it was last there for certain; nothing when this run has not seen it.
+  [[nodiscard]] std::optional<Instant> last_there(const Sandbox& sandbox) const;
+  /// Ends what the provider has and no living record does.
+  async::Task<> end_orphan(providers::Provider& by, providers::Listed entry);
+  /// Ends for good what an earlier run was about to: it is in the books, and no living record has it.
+  async::Task<> end_orphans_begun();
+  async::Task<Result<void>> end_record(providers::Provider& by, Record record, Instant listed);
   /// Tells the steward of all that an earlier run left.
   async::Task<Result<void>> account_all();
   [[nodiscard]] Step step_of(const Sandbox& sandbox, Record next, Event event, When when) const;
@@ -143,6 +155,7 @@ class Sandboxes final : private PoolHost {
   /// `change` says in the record who paused it: a budget, or idleness; nobody else does.
   async::Task<Result<void>> pause_it(std::shared_ptr<Sandbox> sandbox, std::string reason,
                                      std::function<void(Record&)> change);
+  async::Task<Result<void>> ask_to_pause(std::shared_ptr<Sandbox> sandbox);
   async::Task<Result<void>> resume_it(std::shared_ptr<Sandbox> sandbox);
   async::Task<> pause_again(std::shared_ptr<Sandbox> sandbox, bool is_paused);
   async::Task<Result<std::optional<std::string>>> claim_pooled(api::SandboxCreateRequest request,
@@ -228,12 +241,11 @@ class Sandbox {
   int kill_failures = 0;                  ///< in a row
   bool creating = false;                  ///< this run of the daemon waits for the provider's answer
   bool bringing_down = false;
-  bool refill = false;            ///< made for a pool: nobody waits for it
-  std::optional<Instant> seen;    ///< when it was last known to be there, in this run
-  std::optional<Instant> ending;  ///< when the provider was first asked to end it
-  /// When the provider was asked to pause it, for as long as it is not counted from when on it stood still.
-  std::optional<Instant> pausing;
-  bool asked_to_end_before = false;  ///< an earlier run of the daemon may have asked that
+  bool refill = false;             ///< made for a pool: nobody waits for it
+  std::optional<Instant> seen;     ///< when it was last known to be there, in this run
+  std::optional<Instant> watched;  ///< since when the provider is asked to tell of its end
+  std::optional<Instant> ending;   ///< when the provider was first asked to end it
+  bool may_run = false;            ///< paused; a resume failed, and may have come about all the same
 };
 
 class Sandboxes::Use {

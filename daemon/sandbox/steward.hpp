@@ -21,9 +21,11 @@ struct Instant {
 
 /// What is known of the time of a step.
 struct When {
-  std::optional<Instant> not_before;  ///< it happened between then and now
+  std::optional<Instant> not_before;  ///< it happened between then and `at`
   bool found = false;                 ///< it was seen afterwards, and nobody knows since when
   std::optional<WallTime> ended;      ///< as the provider says
+  std::optional<Instant> at{};        ///< it had happened by then; else by the time that it is recorded
+  bool perhaps = false;               ///< nobody knows whether it came about
 };
 
 /// A step in the life of a sandbox, as it is being recorded.
@@ -33,6 +35,7 @@ struct Step {
   When when;
   bool existed = true;        ///< towards its end: whether the provider has it, or ever had it
   bool bills_paused = false;  ///< the provider charges while it is paused
+  Duration late{0};           ///< how late the provider tells that one has ended
   std::optional<WallTime> provider_started;
 };
 
@@ -61,6 +64,9 @@ class Steward {
 
   /// On the writer's thread, in the step's transaction; a failure undoes the step.
   virtual Result<void> stepped(store::Changes& changes, const Step& step) = 0;
+
+  /// Sandboxes that were told to begin and not to end.
+  [[nodiscard]] virtual Result<std::vector<std::string>> open(store::Database& db) const = 0;
 };
 
 }  // namespace swarm::sandbox

@@ -60,6 +60,8 @@ void AccountSteward::set_label(std::string label) {
   label_ = std::move(label);
 }
 
+Result<std::vector<std::string>> AccountSteward::open(store::Database& db) const { return costs::open_sandboxes(db); }
+
 Result<void> AccountSteward::stepped(store::Changes& changes, const sandbox::Step& step) {
   const api::SandboxInfo& info = step.record.info;
   std::string wanted;
@@ -82,6 +84,8 @@ Result<void> AccountSteward::stepped(store::Changes& changes, const sandbox::Ste
       .provider_started = step.provider_started,
       .provider_ended = step.when.ended,
       .found = step.when.found,
+      .perhaps = step.when.perhaps,
+      .late = step.late,
       .bills_paused = step.bills_paused,
       .existed = step.existed,
   };

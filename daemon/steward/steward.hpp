@@ -35,6 +35,7 @@ class AccountSteward final : public sandbox::Steward {
   [[nodiscard]] Result<void> admit_again(const std::string& swarm) const override;
   async::Task<Result<sandbox::Leave>> leave_to_create(sandbox::Turn turn) override;
   Result<void> stepped(store::Changes& changes, const sandbox::Step& step) override;
+  [[nodiscard]] Result<std::vector<std::string>> open(store::Database& db) const override;
 
  private:
   costs::Costs& costs_;

@@ -102,7 +102,11 @@ class Provider {
   void make(const CreateRequest& request, bool with_agent) {
     Sandbox& made = sandboxes_[request.id];
     made.started_us = now_us();
-    made.account = {.id = request.id, .owner = request.owner, .started_ns = ns(made.started_us)};
+    made.account = {
+        .id = request.id,
+        .owner = request.owner,
+        .started_ns = ns(made.started_us),
+        .listed_ns = ns(made.started_us + std::chrono::duration_cast<std::chrono::microseconds>(list_lag_).count())};
     made.listed_from = loop_.clock().now() + list_lag_;
     ++running_;
     totals_.most_at_once = std::max<std::uint64_t>(totals_.most_at_once, running_);
@@ -199,8 +203,9 @@ class Provider {
       co_await misbehave(connection);
       co_return fail(Code::unavailable, "500: the list cannot be had");
     }
-    for (const auto& [ref, sandbox] : sandboxes_) {
+    for (auto& [ref, sandbox] : sandboxes_) {
       if (sandbox.account.ended_ns || loop_.clock().now() < sandbox.listed_from) continue;
+      sandbox.account.shown = true;
       reply.sandboxes.push_back({.ref = ref,
                                  .id = sandbox.account.id,
                                  .owner = sandbox.account.owner,

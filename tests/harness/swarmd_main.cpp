@@ -28,8 +28,12 @@ std::string variable(const char* name) {
 
 Result<Parts> parts() {
   Parts made;
-  providers::Capabilities can{
-      .pause = true, .listing = true, .bills_paused = false, .lists_within = std::chrono::milliseconds(400)};
+  providers::Capabilities can{.pause = true,
+                              .listing = true,
+                              .bills_paused = false,
+                              .lists_within = std::chrono::milliseconds(400),
+                              // By a call over a socket, from a process that has to be given the processor.
+                              .notices_end_within = std::chrono::milliseconds(200)};
   if (const std::string most = variable("SWARM_PROVIDER_CAPACITY"); !most.empty()) {
     can.max_sandboxes = std::atoi(most.c_str());
   }

@@ -32,7 +32,8 @@ run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
 
 run_crash() {
   [ -x "$build/bin/swarmd-under-test" ] || { printf 'the harness is not built: cmake --build %s --target programs\n' "$build" >&2; return 1; }
-  PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/tests/harness/crash.py" "$build" --seed "$seed" --points "${SWARM_POINTS:-2000}"
+  PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/tests/harness/crash.py" "$build" --points "${SWARM_POINTS:-2000}" \
+    --state "$build/crash-$seed.json" --seed "$seed"
 }
 
 declare -A about=(

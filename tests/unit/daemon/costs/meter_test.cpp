@@ -438,3 +438,88 @@ TEST_CASE("sums do not depend on the order in which intervals are closed") {
     RC_ASSERT((sums[0] == sums[1]));
   });
 }
+
+TEST_CASE("what is asked of a provider and never answered is in doubt from then on, and no longer") {
+  Ledger ledger;
+  begin(ledger);
+  ledger.clock.advance(10s);
+  const auto ask = [&](State to) {
+    Transition asked = ledger.step(kBox, to);
+    asked.perhaps = true;
+    asked.not_before = ledger.now();
+    ledger.go(asked);
+  };
+  ask(State::paused);
+  ledger.restart();
+  ledger.clock.advance(4s);
+  SECTION("it stood still from some time on") {
+    ledger.go(kBox, State::paused);
+    ledger.clock.advance(1h);
+    end(ledger);
+    CHECK(ledger.sum().total.quantities == of(12s));
+    CHECK(ledger.sum().total.bound_ns == Duration(2s).count());
+  }
+  SECTION("it did not") {
+    ledger.go(kBox, State::claimed);
+    ledger.clock.advance(4s);
+    end(ledger);
+    CHECK(ledger.sum().total.quantities == of(18s));
+    CHECK(ledger.sum().total.bound_ns == 0);
+  }
+  SECTION("nobody ever learns") {
+    ask(State::claimed);
+    Transition gone = ledger.step(kBox, State::gone);
+    gone.provider_ended = ledger.clock.wall();
+    ledger.go(gone);
+    CHECK(ledger.sum().total.quantities == of(12s));
+    CHECK(ledger.sum().total.bound_ns == Duration(2s).count());
+  }
+  SECTION("it stood still, and a resume was not answered either") {
+    ledger.go(kBox, State::paused);
+    ledger.clock.advance(1h);
+    ask(State::claimed);
+    ledger.clock.advance(6s);
+    CHECK(ledger.sum({}, true).total.quantities == of(15s));
+    end(ledger);
+    CHECK(ledger.sum().total.quantities == of(15s));
+    CHECK(ledger.sum().total.bound_ns == Duration(5s).count());
+  }
+}
+
+TEST_CASE("one that is not listed any more is booked when it is certain what became of it, and never too much") {
+  Ledger ledger;
+  ledger.go(kBox, State::creating);
+  ledger.clock.advance(3s);
+  Transition made = ledger.step(kBox, State::starting);
+  made.provider_started = WallTime{ledger.clock.wall().us - 1'000'000};  // a second ago
+  ledger.go(made);
+  ledger.clock.advance(10s);
+  const Moment seen = ledger.now();
+  ledger.clock.advance(20s);
+  Transition lost = ledger.step(kBox, State::lost);
+  lost.perhaps = true;
+  lost.not_before = seen;
+  ledger.go(lost);
+  CHECK(ledger.sum().total.quantities == of(10s));  // it began 11 s before, or 13 s
+  CHECK(ledger.sum().total.bound_ns == 0);
+  ledger.clock.advance(5s);
+  Transition gone = ledger.step(kBox, State::gone);
+  SECTION("the provider tells") {
+    gone.provider_ended = WallTime{made.provider_started->us + 12'345'678};
+    ledger.go(gone);
+    CHECK(ledger.sum().total.quantities == of(12'345'678us));
+    CHECK(ledger.sum().total.bound_ns == 0);
+  }
+  SECTION("what was booked too much is taken back") {
+    gone.provider_ended = WallTime{made.provider_started->us + 9'000'000};
+    ledger.go(gone);
+    CHECK(ledger.sum().total.quantities == of(9s));
+    CHECK(must(summarize_by_scan(ledger.db, {}, {})).total == ledger.sum().total);
+  }
+  SECTION("the provider does not") {
+    gone.found = true;
+    ledger.go(gone);
+    CHECK(ledger.sum().total.quantities == of(10s + 14s));
+    CHECK(ledger.sum().total.bound_ns == Duration(14s).count());
+  }
+}

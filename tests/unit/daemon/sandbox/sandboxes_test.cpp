@@ -219,6 +219,21 @@ TEST_CASE_METHOD(World, "one that was to be ended while it was made does not hol
   CHECK(sandboxes->count("scripted") == 0);
 }
 
+TEST_CASE_METHOD(World, "a provider that never answers a create does not hold what it was asked for") {
+  provider.script = {Create::hangs_not_made, Create::hangs};
+  const auto never = create({.wait = false});
+  const auto made = create({.wait = false});
+  REQUIRE(never);
+  REQUIRE(made);
+  settle();
+  REQUIRE(wait(sandboxes->kill(never->id, {.wait = false})));
+  CHECK(state_of(never->id) == State::stopping);
+  advance(config.sandbox.create_timeout + 91s);
+  CHECK(state_of(never->id) == State::gone);
+  CHECK(state_of(made->id) == State::ready);  // it was looked up
+  CHECK(provider.creates == 2);
+}
+
 TEST_CASE_METHOD(World, "a provider that lists late is given the time") {
   provider.caps.lists_within = 5s;
   provider.list_lag = 3s;

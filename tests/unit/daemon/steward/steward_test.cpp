@@ -268,6 +268,77 @@ TEST_CASE_METHOD(World, "a pause and a resume that a crash cut off are finished,
   CHECK((all.bound_ns < Duration(10s).count()));
 }
 
+TEST_CASE_METHOD(World, "one whose create was never answered and that is listed late is ended, and billed once") {
+  scripted.tells_times = true;
+  scripted.list_lag = 90s;  // though it promises to list at once
+  scripted.script = {Create::lost_made};
+  start();
+  const auto refused = create();
+  CHECK_FALSE(refused);
+  REQUIRE(scripted.accounts().size() == 1);
+  const std::string id = scripted.accounts().begin()->first;
+  CHECK(state_of(id) == State::failed);
+  SECTION("at once") { advance(200s); }
+  SECTION("though it cannot be ended for a while, and the daemon dies meanwhile") {
+    scripted.kill_failures = 2;
+    advance(125s);
+    CHECK(scripted.running() == 1U);
+    restart();
+    advance(100s);
+  }
+  SECTION("though it has ended by itself between the list and the restart") {
+    scripted.kill_failures = 2;
+    advance(125s);
+    stop();
+    scripted.die(id);
+    tunnels.instance = wire::InstanceId::make(random);
+    start();
+    advance(100s);
+  }
+  CHECK(scripted.running() == 0U);
+  const Booked all = booked().at(id);
+  CHECK((all.ns == scripted.accounts().at(id).ran.count()));
+  CHECK((all.ns > Duration(90s).count()));
+  advance(200s);
+  CHECK((booked().at(id).ns == all.ns));
+}
+
+TEST_CASE_METHOD(
+    World, "what was asked for, never answered and never listed is nothing, within the time that it may have been") {
+  scripted.script = {Create::lost_not_made};
+  scripted.create_time = 3s;
+  start();
+  CHECK_FALSE(create());
+  const auto all = booked();
+  REQUIRE(all.size() == 1);
+  CHECK((all.begin()->second.ns == 0));
+  CHECK((all.begin()->second.bound_ns >= Duration(3s).count()));
+  CHECK((all.begin()->second.bound_ns < Duration(4s).count()));
+}
+
+TEST_CASE_METHOD(World, "a pause that failed is in doubt until a list tells what came of it") {
+  start();
+  const auto made = create();
+  REQUIRE(made);
+  advance(10s);
+  scripted.call_time = 1s;
+  std::optional<Result<void>> out;
+  {
+    async::TaskSet given_up(loop);
+    given_up.spawn(keep(scripted.pause(made->id), out));
+    advance(2s);  // it came about, behind the daemon's back
+  }
+  REQUIRE(scripted.accounts().at(made->id).paused);
+  advance(100s);
+  CHECK_FALSE(scripted.accounts().at(made->id).paused);
+  advance(10s);
+  World::must(wait(sandboxes->kill(made->id, {})));
+  const Booked all = booked().at(made->id);
+  const Int128 truth = scripted.accounts().at(made->id).ran.count();
+  CHECK((all.ns - all.bound_ns <= truth));
+  CHECK((truth <= all.ns + all.bound_ns));
+}
+
 TEST_CASE("the ledger is within its stated bound of the provider's own account, and exact where nothing takes time") {
   rc::prop("whatever is done, whenever the daemon dies", [] {
     World world;
