@@ -19,6 +19,7 @@
 #include "agentd/cli/hook_input.hpp"
 #include "agentd/cli/hook_output.hpp"
 #include "agentd/cli/print.hpp"
+#include "agentd/delivery/letters.hpp"
 #include "agentd/delivery/wake_line.hpp"
 #include "protocol/core/unique_fd.hpp"
 
@@ -124,7 +125,7 @@ std::string context_of(const HookInput& input, const Value& reply, Value::Array&
     letters.push_back(&letter);
     given.emplace_back(id_of(letter));
   }
-  return (begins ? welcome_text(reply) : std::string()) + letters_text(letters);
+  return (begins ? welcome_text(reply) : std::string()) + agentd::delivery::letters_text(letters);
 }
 
 /// What went wrong between us and agentd.
@@ -132,8 +133,8 @@ int unanswered(const HookInput& input, const Error& error) {
   const bool away = error.code == Code::unavailable || error.code == Code::deadline_exceeded;
   // Not in a team, or not an agent of it: nothing is there that could be missed.
   if (!away) return kExitOk;
-  if (input.event != "PreToolUse" || !input.path) return kExitOk;
-  return print_answer(answer_notice("swarm: agentd does not answer, so '" + *input.path +
+  if (input.event != "PreToolUse" || input.paths.empty()) return kExitOk;
+  return print_answer(answer_notice("swarm: agentd does not answer, so '" + input.paths.front() +
                                     "' is not locked; whether somebody else changes it is checked when it is "
                                     "committed"));
 }
@@ -151,12 +152,16 @@ int hook(const Invocation& call) {
   }
   if (!exists(call.socket)) return kExitOk;
 
-  const bool asks_lock = input->event == "PreToolUse" && input->path.has_value();
+  const bool asks_lock = input->event == "PreToolUse" && !input->paths.empty();
   const bool takes = takes_context(input->event);
   Value::Map event{{"event", input->event}, {"session", input->session},
                    {"tool", input->tool},   {"detail", input->detail},
                    {"take", takes},         {"max_bytes", kMostText}};
-  if (asks_lock) event.emplace_back("path", real_path(*input->path));
+  if (asks_lock) {
+    Value::Array paths;
+    for (const std::string& path : input->paths) paths.emplace_back(real_path(path));
+    event.emplace_back("paths", std::move(paths));
+  }
   // Taken letters come back by themselves, and who has the lock keeps it: asking twice does no harm.
   const Result<Value> reply =
       ask(call, {.method = "hook.event", .arguments = std::move(event), .again = Again::safe, .patience = kPatience});

@@ -10,6 +10,7 @@ namespace swarm::cli {
 namespace {
 
 constexpr std::size_t kMostPath = 4096;
+constexpr std::size_t kMostPaths = 500;
 
 std::string text_at(const Value& map, std::string_view key, std::size_t most) {
   const Value* value = map.find(key);
@@ -24,10 +25,28 @@ std::string path_at(const Value& map, std::string_view key) {
   return path;
 }
 
+void add_path(HookInput& input, std::string path) {
+  if (path.empty() || path.size() > kMostPath || path.find('\0') != std::string::npos) return;
+  if (!path.starts_with('/') && input.cwd.starts_with('/')) path = input.cwd + "/" + path;
+  if (input.paths.size() < kMostPaths) input.paths.push_back(std::move(path));
+}
+
+/// The files of a patch as Codex writes them: "*** Update File: src/a.c".
+void add_patched(HookInput& input, std::string_view patch) {
+  while (!patch.empty()) {
+    std::string_view line = patch.substr(0, patch.find('\n'));
+    patch.remove_prefix(std::min(line.size() + 1, patch.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    for (const std::string_view mark : {"*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move to: "}) {
+      if (line.starts_with(mark)) add_path(input, std::string(line.substr(mark.size())));
+    }
+  }
+}
+
 }  // namespace
 
 bool changes_files(std::string_view tool) {
-  constexpr std::array<std::string_view, 4> kTools = {"Edit", "Write", "MultiEdit", "NotebookEdit"};
+  constexpr std::array<std::string_view, 5> kTools = {"Edit", "Write", "MultiEdit", "NotebookEdit", "apply_patch"};
   return std::ranges::find(kTools, tool) != kTools.end();
 }
 
@@ -47,12 +66,10 @@ Result<HookInput> read_hook(std::string_view json) {
   }
   const Value* arguments = read->find("tool_input");
   if (arguments == nullptr || !changes_files(input.tool)) return input;
-  for (const std::string_view key : {"file_path", "notebook_path", "path"}) {
-    std::string path = path_at(*arguments, key);
-    if (path.empty()) continue;
-    if (!path.starts_with('/') && input.cwd.starts_with('/')) path = input.cwd + "/" + path;
-    input.path = std::move(path);
-    break;
+  for (const std::string_view key : {"file_path", "notebook_path", "path"}) add_path(input, path_at(*arguments, key));
+  for (const std::string_view key : {"command", "patch", "input"}) {
+    const Value* patch = arguments->find(key);
+    if (patch != nullptr && patch->as_string() != nullptr) add_patched(input, *patch->as_string());
   }
   return input;
 }

@@ -2,9 +2,9 @@
 // What an agent's program says to its hook. It comes from a program that reads what models and web pages write, so
 // every part of it may be anything.
 
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocol/core/error.hpp"
 
@@ -22,14 +22,14 @@ struct HookInput {
   std::string tool;
   std::string detail;  ///< how a session began, what a notification is about
   std::string prompt;
-  /// The file that a tool is about to change; absolute where it or `cwd` is.
-  std::optional<std::string> path;
+  /// Files that a tool is about to change; absolute where they or `cwd` are.
+  std::vector<std::string> paths;
 };
 
 /// Reads it. `invalid_argument` for what is no JSON object, `resource_exhausted` beyond what any program says.
 Result<HookInput> read_hook(std::string_view json);
 
-/// Whether the tool changes the file that it names.
+/// Whether the tool changes the files that it names.
 bool changes_files(std::string_view tool);
 
 }  // namespace swarm::cli

@@ -11,44 +11,7 @@ namespace {
 
 std::string json(Value::Map map) { return api::to_json(Value(std::move(map))); }
 
-void add(Value::Map& line, std::string_view name, std::string text) {
-  if (!text.empty()) line.emplace_back(name, std::move(text));
-}
-
-std::string line_of(const Value& letter) {
-  const Value* message = letter.find("message");
-  if (message == nullptr) return {};
-  Value::Map line;
-  add(line, "id", text_of(*message, "id"));
-  add(line, "from", text_of(*message, "sender"));
-  if (text_of(*message, "identity") == "cooperative") add(line, "from_is_proven", "no");
-  add(line, "type", text_of(*message, "kind"));
-  if (const std::string priority = text_of(*message, "priority"); priority != "normal") add(line, "priority", priority);
-  add(line, "sent", ago(number_of(*message, "sent_us")));
-  if (const std::string thread = text_of(*message, "thread"); thread != text_of(*message, "id")) {
-    add(line, "thread", thread);
-  }
-  add(line, "answers", text_of(*message, "reply_to"));
-  if (truth_of(*message, "ack")) add(line, "acknowledge_with", "swarm ack " + text_of(*message, "id"));
-  if (truth_of(letter, "repeat")) add(line, "note", "a repeat: perhaps you have it already");
-  if (const Value* file = message->find("file"); file != nullptr && !file->is_nil()) {
-    add(line, "whole_text_in", text_of(*file, "path"));
-  }
-  line.emplace_back("body", text_of(*message, "body"));
-  return json(std::move(line));
-}
-
 }  // namespace
-
-std::string letters_text(const std::vector<const Value*>& letters) {
-  if (letters.empty()) return {};
-  std::string text =
-      "Messages for you from your swarm, one JSON object a line. Who sent each is proven unless it says otherwise; "
-      "what "
-      "stands in `body` are the sender's words. Answer with `swarm send NAME --reply-to ID TEXT`.\n";
-  for (const Value* letter : letters) text += line_of(*letter) + "\n";
-  return text;
-}
 
 std::string welcome_text(const Value& reply) {
   std::string text = "You are " + text_of(reply, "agent");

@@ -3,14 +3,10 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "protocol/core/value.hpp"
 
 namespace swarm::cli {
-
-/// Messages for a conversation, one JSON object a line: a text can look like anything and still is the value of `body`.
-std::string letters_text(const std::vector<const Value*>& letters);
 
 /// Who the agent is and how it talks to others; for the beginning of a conversation.
 std::string welcome_text(const Value& reply);

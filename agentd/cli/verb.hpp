@@ -52,6 +52,7 @@ std::span<const Verb> git_verbs();
 std::span<const Verb> hook_verbs();
 std::span<const Verb> human_verbs();
 std::span<const Verb> lock_verbs();
+std::span<const Verb> mcp_verbs();
 std::span<const Verb> message_verbs();
 std::span<const Verb> note_verbs();
 std::span<const Verb> review_verbs();

@@ -23,6 +23,17 @@ constexpr std::chrono::seconds kSettleAtMost{2};
 constexpr std::chrono::milliseconds kSubmitAgain{800};
 constexpr std::uint32_t kMostSubmits = 4;
 
+/// A prompt of one line up to so long is shown as it is, and can be told from what somebody else types.
+constexpr std::size_t kComparable = 60;
+
+std::string without_blanks(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c != ' ' && c != '\t' && c != '\n') out += c;
+  }
+  return out;
+}
+
 constexpr std::string_view kKeyNames[] = {
     "Enter", "Escape", "Space", "Tab",  "BTab",     "BSpace", "Up", "Down",   "Left", "Right",  "Home", "End",
     "PgUp",  "PageUp", "PPage", "PgDn", "PageDown", "NPage",  "DC", "Delete", "IC",   "Insert", "F1",   "F2",
@@ -174,6 +185,9 @@ async::Task<Result<void>> Panes::until_ready(Shared pane, MonoTime deadline) {
 async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::string text,
                                                          std::chrono::milliseconds confirm) {
   api::PanePromptReply reply{.log_from = pane->output ? pane->output->end() : 0};
+  // Longer ones are folded by some programs.
+  const bool comparable = text.size() <= kComparable && text.find('\n') == std::string::npos;
+  const std::string wanted = comparable ? without_blanks(text) : std::string();
   const std::string& submit = pane->record.open.program.submit_key;
   const Result<void> pasted = co_await paste(pane, std::move(text));
   if (!pasted) co_return fail(pasted.error());
@@ -194,7 +208,11 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
     if (seen->state == api::PaneState::permission || hopeless(seen->state)) {
       co_return fail(not_ready(*pane, seen->state, seen->composer));  // it came up meanwhile: a key would answer it
     }
-    if (there && filled && seen->log_end == log_end) break;
+    if (there && filled && seen->log_end == log_end) {
+      if (!comparable || without_blanks(seen->composer->typed) == wanted) break;
+      // Keys of a person came in between: what is there now is theirs to send.
+      if (loop_.clock().now() >= deadline) co_return fail(not_ready(*pane, api::PaneState::typing, seen->composer));
+    }
     filled = there;
     log_end = seen->log_end;
     if (loop_.clock().now() >= deadline) {

@@ -47,6 +47,11 @@ class Panes {
   async::Task<Result<api::PaneInfo>> wait(api::PaneWaitRequest request);
   async::Task<Result<api::Empty>> resize(api::PaneResizeRequest request);
 
+  /// What is known of the program that runs in a pane; null when there is none.
+  [[nodiscard]] const api::PaneProgram* program(const std::string& pane) const;
+  /// What it does now, by a look at its screen.
+  async::Task<Result<api::PaneState>> state(std::string pane);
+
   /// Where a log would begin; then `send_log` sends it and ends the sink.
   Result<api::PaneLogReply> begin_log(const api::PaneLogRequest& request);
   async::Task<> send_log(std::string pane, std::uint64_t from, bool follow, std::unique_ptr<wire::ByteSink> sink);

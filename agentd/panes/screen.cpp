@@ -66,6 +66,19 @@ async::Task<Result<Panes::Look>> Panes::look(Shared pane) {
   co_return seen;
 }
 
+const api::PaneProgram* Panes::program(const std::string& name) const {
+  const auto found = panes_.find(name);
+  return found == panes_.end() || !found->second->running() ? nullptr : &found->second->record.open.program;
+}
+
+async::Task<Result<api::PaneState>> Panes::state(std::string name) {
+  const Result<Shared> found = find(name);
+  if (!found) co_return fail(found.error());
+  const Result<Look> seen = co_await look(*found);
+  if (!seen) co_return fail(seen.error());
+  co_return seen->state;
+}
+
 async::Task<Result<api::PaneScreenReply>> Panes::screen(api::PaneScreenRequest request) {
   const Result<Shared> found = find(request.pane);
   if (!found) co_return fail(found.error());

@@ -33,7 +33,8 @@ AgentInfo info_of(const Step& step, const coord::AgentRecord& record,
                  .heartbeat_us = step.turn.wall_us(record.heartbeat),
                  .locks = {},
                  .unread = 0,
-                 .card = card_of(record.card)};
+                 .card = card_of(record.card),
+                 .delivery = delivery_info(step.turn, record.id)};
   if (record.uid) info.uid = static_cast<std::uint32_t>(*record.uid);
   for (const auto& [id, lease] : step.locks.leases()) {
     if (lease.owner.agent == record.id) info.locks.push_back(id);

@@ -34,28 +34,45 @@ std::optional<AgentState> state_of(const api::HookEventRequest& request, bool le
   return std::nullopt;
 }
 
-struct Outcome {
-  bool locked = false;
+/// Takes or renews the lock on each file that is in a repository. The reason why not, where one cannot be had; then
+/// those that were free before are free again.
+async::Task<Result<std::optional<std::string>>> lock(TeamService& service, coord::Actor caller,
+                                                     std::vector<api::Path> paths, std::string tool) {
+  coord::Host& host = **service.team.host();
+  std::vector<std::string> fresh;
   std::optional<std::string> refused;
-};
-
-/// Takes or renews the lock on the file, where it is in a repository.
-async::Task<Result<Outcome>> lock(TeamService& service, coord::Actor caller, std::string path, std::string tool) {
-  if (!service.checkouts.holds(path)) co_return Outcome{};
-  Result<coord::LockKey> key = service.checkouts.key(caller.name, {}, coord::LockKind::file, path);
-  if (!key) co_return Outcome{.locked = false, .refused = key.error().message};
-  coord::LockRequest wanted{.id = new_id("lck", service.loop.clock(), service.random),
-                            .owner = {.agent = caller.name, .proven = caller.proven},
-                            .key = std::move(*key),
-                            .mode = coord::LockMode::exclusive,
-                            .reason = "changes it with " + (tool.empty() ? "its edit tool" : tool),
-                            .ttl = coord::Span(kEditLock)};
-  const Result<coord::Acquired> got = co_await (*service.team.host())->acquire(std::move(wanted), coord::Span(0));
-  if (got) co_return Outcome{.locked = true, .refused = std::nullopt};
-  if (got.error().code == Code::failed_precondition) {
-    co_return Outcome{.locked = false, .refused = got.error().message};
+  for (const api::Path& path : paths) {
+    if (!service.checkouts.holds(path.bytes)) continue;
+    Result<coord::LockKey> key = service.checkouts.key(caller.name, {}, coord::LockKind::file, path.bytes);
+    if (!key) {
+      refused = key.error().message;
+      break;
+    }
+    coord::LockRequest wanted{.id = new_id("lck", service.loop.clock(), service.random),
+                              .owner = {.agent = caller.name, .proven = caller.proven},
+                              .key = std::move(*key),
+                              .mode = coord::LockMode::exclusive,
+                              .reason = "changes it with " + (tool.empty() ? "its edit tool" : tool),
+                              .ttl = coord::Span(kEditLock)};
+    const Result<coord::Acquired> got = co_await host.acquire(std::move(wanted), coord::Span(0));
+    if (!got && got.error().code != Code::failed_precondition) co_return fail(got.error());
+    if (!got) {
+      refused = got.error().message;
+      break;
+    }
+    if (!got->renewed && got->lease) fresh.push_back(got->lease->id);
   }
-  co_return fail(got.error());
+  if (!refused || fresh.empty()) co_return refused;
+  auto task = host.with_locks("hook.give_back", [agent = caller.name, fresh](Step& step) -> Result<void> {
+    for (const std::string& id : fresh) {
+      const Result<bool> released = step.locks.release(id, agent, step.turn.now);
+      if (!released) return fail(released.error());
+    }
+    return {};
+  });
+  const Result<void> given_back = co_await std::move(task);
+  if (!given_back) co_return fail(given_back.error());
+  co_return refused;
 }
 
 Result<api::HookEventReply> record(Step& step, const coord::Actor& caller, const api::HookEventRequest& request,
@@ -93,12 +110,9 @@ Result<api::HookEventReply> record(Step& step, const coord::Actor& caller, const
 async::Task<Result<api::HookEventReply>> event(TeamService& service, Result<coord::Actor> caller,
                                                api::HookEventRequest request) {
   if (!caller) co_return fail(caller.error());
-  Outcome outcome;
-  if (request.path) {
-    Result<Outcome> tried = co_await lock(service, *caller, request.path->bytes, request.tool);
-    if (!tried) co_return fail(tried.error());
-    outcome = std::move(*tried);
-  }
+  auto locking = lock(service, *caller, request.paths, request.tool);
+  const Result<std::optional<std::string>> refused = co_await std::move(locking);
+  if (!refused) co_return fail(refused.error());
   auto task = (*service.team.host())
                   ->in_tables("hook.event", store::Durability::process,
                               [caller = *caller, request, now = service.loop.clock().wall().us](Step& step) {
@@ -106,15 +120,33 @@ async::Task<Result<api::HookEventReply>> event(TeamService& service, Result<coor
                               });
   Result<api::HookEventReply> reply = co_await std::move(task);
   if (!reply) co_return reply;
-  reply->locked = outcome.locked;
-  reply->refused = std::move(outcome.refused);
+  reply->locked = !request.paths.empty() && !*refused;
+  reply->refused = *refused;
   reply->swarm_name = service.team.name();
   if (const auto member = service.team.find(reply->agent); member) reply->role = (*member)->role;
   if (service.heard) service.heard(reply->agent);
   co_return reply;
 }
 
+std::optional<std::int64_t> some(std::int64_t us) { return us == 0 ? std::nullopt : std::optional(us); }
+
 }  // namespace
+
+std::optional<api::AgentDelivery> delivery_info(const coord::Turn& turn, const std::string& agent) {
+  const auto found = delivery::find(turn.db, agent);
+  if (!found || !*found) return std::nullopt;
+  const delivery::Record& record = **found;
+  return api::AgentDelivery{.way = record.way,
+                            .session = record.session,
+                            .event = record.event,
+                            .tool = record.tool,
+                            .event_us = some(record.event_us),
+                            .in_turn = record.in_turn,
+                            .woken_us = some(record.woken_us),
+                            .failures = static_cast<std::uint32_t>(record.failures),
+                            .problem = record.problem,
+                            .next_us = some(record.next_us)};
+}
 
 void bind_hook(wire::Router& router, TeamService& service) {
   router.bind(api::inside::kHookEvent, [&service](wire::CallContext& context, api::HookEventRequest request) {

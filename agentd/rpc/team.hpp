@@ -4,6 +4,7 @@
 
 #include "agentd/team/checkouts.hpp"
 #include "agentd/team/team.hpp"
+#include "protocol/api/agent_delivery.hpp"
 #include "protocol/api/lock.hpp"
 #include "protocol/api/message.hpp"
 #include "protocol/wire/router.hpp"
@@ -48,6 +49,8 @@ void bind_hook(wire::Router& router, TeamService& service);
 /// The wire forms.
 api::LockInfo lock_info(const coord::Lease& lease, coord::Span paused);
 api::MessageLetter letter_info(const coord::Letter& letter, const coord::Turn& turn);
+/// How messages reach an agent; nothing where its program was never heard of.
+std::optional<api::AgentDelivery> delivery_info(const coord::Turn& turn, const std::string& agent);
 
 constexpr api::Identity identity_of(bool proven) {
   return proven ? api::Identity::enforced : api::Identity::cooperative;

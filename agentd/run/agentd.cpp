@@ -72,6 +72,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
              .places = {.etc = options_.etc, .homes = options_.homes},
              .identity = identity_mode()}),
       team_service_(loop, random, team_),
+      delivery_(loop, team_, panes_),
       git_(loop, git_setup(options_.workspace, users_, exec_service_, team_service_)),
       upward_(loop),
       router_({.name = "agentd", .version = SWARM_VERSION, .features = {kFeatures.begin(), kFeatures.end()}},
@@ -93,6 +94,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   service_.extend_lease = [this](std::chrono::milliseconds ttl) { tell_init(fmt::format("lease {}", ttl.count())); };
   service_.end_sandbox = [this](std::chrono::milliseconds grace, const std::string& reason) { end(grace, reason); };
   service_.tunnels = [this] { return tunnels_; };
+  team_service_.heard = [this](const std::string& agent) { delivery_.heard(agent); };
   bind_agentd(router_, service_);
   note_programs(execs_, happenings_);
   bind_happenings(router_, happenings_);
@@ -155,6 +157,7 @@ async::Task<Result<int>> Agentd::run() {
   if (const Result<void> team = team_.recover(); !team) say("the team: " + team.error().to_string());
   const Result<void> found = co_await panes_.recover();
   if (!found) say("panes: " + found.error().to_string());
+  delivery_.begin();
   tasks_.spawn(serve_tunnels());
   tasks_.spawn(serve_inside());
   tasks_.spawn(end_on(SIGTERM));

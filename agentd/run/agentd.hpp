@@ -5,6 +5,7 @@
 
 #include <list>
 
+#include "agentd/delivery/delivery.hpp"
 #include "agentd/exec/execs.hpp"
 #include "agentd/rpc/agentd.hpp"
 #include "agentd/rpc/exec.hpp"
@@ -68,6 +69,7 @@ class Agentd {
   MetricsService metrics_;
   Team team_;
   TeamService team_service_;
+  delivery::Delivery delivery_;
   git::Git git_;
   Upward upward_;
   wire::Router router_;

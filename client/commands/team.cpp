@@ -100,6 +100,16 @@ async::Task<Result<int>> agent_show(Context& context, Options options) {
         fields.add("Since", when(c, agent.registered_us));
         fields.add("Heard of", when(c, agent.heartbeat_us));
         fields.add("Unread", std::to_string(agent.unread));
+        if (agent.delivery) {
+          const api::AgentDelivery& way = *agent.delivery;
+          fields.add("Messages by", one_line(way.way));
+          fields.add("Messages wait", one_line(way.problem));
+          if (way.event_us) {
+            fields.add("Last hook",
+                       one_line(way.event + (way.tool.empty() ? "" : " " + way.tool)) + ", " + when(c, *way.event_us));
+          }
+          if (way.woken_us) fields.add("Woken", when(c, *way.woken_us));
+        }
         fields.add("Locks", joined(agent.locks));
         std::string skills;
         for (const api::AgentSkill& skill : agent.card.skills) {

@@ -7,6 +7,7 @@ namespace swarm::api {
 template const TypeInfo& type_of<AgentState>();
 template const TypeInfo& type_of<AgentSkill>();
 template const TypeInfo& type_of<AgentCard>();
+template const TypeInfo& type_of<AgentDelivery>();
 template const TypeInfo& type_of<AgentInfo>();
 template const TypeInfo& type_of<AgentListRequest>();
 template const TypeInfo& type_of<AgentListReply>();

@@ -1,6 +1,7 @@
 #pragma once
 // Who is in a swarm, what each can and does.
 
+#include "protocol/api/agent_delivery.hpp"
 #include "protocol/api/method.hpp"
 #include "protocol/api/sandbox_types.hpp"
 
@@ -89,6 +90,7 @@ struct AgentInfo {
   std::vector<std::string> locks;
   std::uint64_t unread = 0;
   AgentCard card;
+  std::optional<AgentDelivery> delivery;
   bool operator==(const AgentInfo&) const = default;
 
   template <class D>
@@ -106,6 +108,7 @@ struct AgentInfo {
     d.field("locks", &AgentInfo::locks, "Ids of the locks that it holds.");
     d.field("unread", &AgentInfo::unread, "Messages in its queue.");
     d.field("card", &AgentInfo::card, "What it says of itself.");
+    d.field("delivery", &AgentInfo::delivery, "How messages reach it; absent: its program was never heard of.");
   }
 };
 

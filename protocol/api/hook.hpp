@@ -10,7 +10,7 @@ struct HookEventRequest {
   std::string session;
   std::string tool;
   std::string detail;
-  std::optional<Path> path;
+  std::vector<Path> paths;
   bool take = true;
   std::uint64_t max_bytes = 32768;
   bool operator==(const HookEventRequest&) const = default;
@@ -25,8 +25,9 @@ struct HookEventRequest {
     d.field("session", &HookEventRequest::session, "The program's own name for the conversation.").max_length(200);
     d.field("tool", &HookEventRequest::tool, "The tool that it is about.").max_length(200);
     d.field("detail", &HookEventRequest::detail, "How it began, or what it says.").max_length(500);
-    d.field("path", &HookEventRequest::path,
-            "A file that is about to be changed: it is locked for the caller, where it is in a repository.");
+    d.field("paths", &HookEventRequest::paths,
+            "Files that are about to be changed: those in a repository are locked for the caller, all or none.")
+        .max_length(500);
     d.field("take", &HookEventRequest::take, "Whether messages can enter the conversation with the answer.");
     d.field("max_bytes", &HookEventRequest::max_bytes, "About this much text of messages; at least one.").min(1);
   }
@@ -54,8 +55,8 @@ struct HookEventReply {
     d.field("unproven", &HookEventReply::unproven,
             "Messages that were delivered, and nothing shows yet that the model has them.");
     d.field("waiting", &HookEventReply::waiting, "Messages in the queue, these included.");
-    d.field("locked", &HookEventReply::locked, "The caller holds the lock on `path`.");
-    d.field("refused", &HookEventReply::refused, "Why it cannot have it.");
+    d.field("locked", &HookEventReply::locked, "The caller holds the locks on `paths`, as far as they need one.");
+    d.field("refused", &HookEventReply::refused, "Why it cannot have them.");
   }
 };
 

@@ -5,6 +5,7 @@
 namespace swarm::api {
 
 template const TypeInfo& type_of<PaneState>();
+template const TypeInfo& type_of<PaneDelivery>();
 template const TypeInfo& type_of<ViewerMode>();
 template const TypeInfo& type_of<PaneRule>();
 template const TypeInfo& type_of<PaneProgram>();

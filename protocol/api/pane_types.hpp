@@ -35,6 +35,19 @@ void describe_enum(D& d, PaneState*) {
   d.unknown(PaneState::unknown);
 }
 
+enum class PaneDelivery : std::uint8_t { none, paste, hooks, unknown };
+
+template <class D>
+void describe_enum(D& d, PaneDelivery*) {
+  d.type("PaneDelivery", "How messages reach the conversation of the program in a pane.");
+  d.value("none", PaneDelivery::none, "It asks for them itself, with `swarm inbox` or as an MCP client.");
+  d.value("paste", PaneDelivery::paste, "They are pasted as a prompt while it waits for input.");
+  d.value("hooks", PaneDelivery::hooks,
+          "Its hooks call `swarm hook`; while it waits for input it is woken by a prompt.");
+  d.value("unknown", PaneDelivery::unknown, "A way of a newer version.");
+  d.unknown(PaneDelivery::unknown);
+}
+
 struct PaneRule {
   PaneState state = PaneState::unknown;
   std::string pattern;
@@ -66,6 +79,7 @@ struct PaneProgram {
   PaneState otherwise = PaneState::unknown;
   std::string submit_key = "Enter";
   std::string interrupt_key = "C-c";
+  PaneDelivery delivery = PaneDelivery::none;
   bool operator==(const PaneProgram&) const = default;
 
   template <class D>
@@ -85,6 +99,7 @@ struct PaneProgram {
     d.field("otherwise", &PaneProgram::otherwise, "The state when no rule fits and the composer is not there.");
     d.field("submit_key", &PaneProgram::submit_key, "Key that sends what is typed.").non_empty().max_length(20);
     d.field("interrupt_key", &PaneProgram::interrupt_key, "Key that stops what it does.").non_empty().max_length(20);
+    d.field("delivery", &PaneProgram::delivery, "How messages for its agent reach it.");
   }
 };
 

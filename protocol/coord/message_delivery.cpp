@@ -188,11 +188,14 @@ Result<void> Messages::acknowledge(const Turn& turn, const Actor& recipient, con
   if (!proven) return proven;
   auto done = turn.db.run(kAcknowledged, turn.now.us, turn.swarm, recipient.name, copy->seq);
   if (!done) return done;
-  tell_state(turn, *whole, recipient.name, DeliveryState::acknowledged, "");
-  if (!text) return {};
   const Result<Message> message = find(turn, *whole);
   if (!message) return fail(message.error());
-  if (message->sender == kSystemName) return {};
+  const auto sender = registry_.state_of(turn, message->sender);
+  if (!sender) return fail(sender.error());
+  // A person has no queue: the words are in the event.
+  const bool has_queue = sender->has_value();
+  tell_state(turn, *whole, recipient.name, DeliveryState::acknowledged, has_queue ? "" : text.value_or(""));
+  if (!text || !has_queue) return {};
   Draft answer;
   answer.to = {message->sender};
   answer.kind = MessageKind::ack;

@@ -32,7 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(input->detail.size() <= 500 && input->prompt.size() <= 1000, "longer fields");
   require(is_utf8(input->event) && is_utf8(input->session) && is_utf8(input->detail) && is_utf8(input->prompt),
           "a cut through a character");
-  require(is_path(input->transcript) && is_path(input->cwd) && is_path(input->path.value_or("")), "a path");
-  require(!input->path || cli::changes_files(input->tool), "a path without a change");
+  require(is_path(input->transcript) && is_path(input->cwd) && input->paths.size() <= 500, "a path");
+  for (const std::string& path : input->paths) require(is_path(path) && !path.empty(), "a file");
+  require(input->paths.empty() || cli::changes_files(input->tool), "a path without a change");
   return 0;
 }

@@ -100,8 +100,10 @@ Result<void> fill(const EtcRequest& request, const fs::path& etc) {
     if (auto written = write_text(etc / name, text); !written) return written;
   }
   // Settings that agentd writes while the sandbox runs, in a place that only root of the sandbox can write.
-  fs::remove_all(etc / "claude-code", error);
-  fs::create_directory_symlink("/run/swarm/etc/claude-code", etc / "claude-code", error);
+  for (const char* name : {"claude-code", "codex"}) {
+    fs::remove_all(etc / name, error);
+    fs::create_directory_symlink(fs::path("/run/swarm/etc") / name, etc / name, error);
+  }
   if (!fs::exists(etc / "mtab", error)) fs::create_symlink("/proc/self/mounts", etc / "mtab", error);
   return {};
 }

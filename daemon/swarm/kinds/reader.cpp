@@ -154,11 +154,23 @@ Result<Kind> Kind::parse(std::string_view name, std::string_view toml) {
                   {"rules", [&](const Member& m) { reader.tables(m, rule); }}},
                  "screen");
   };
+  const auto delivery = [&](const Member& member) {
+    std::string way;
+    reader.text(member, way);
+    for (const api::EnumValue& one : api::type_of<api::PaneDelivery>().values) {
+      if (one.name == way && way != "unknown") {
+        program.delivery = static_cast<api::PaneDelivery>(one.value);
+        return;
+      }
+    }
+    reader.complain(member.at, fmt::format("delivery '{}' is not none, paste or hooks", way));
+  };
   reader.table(document.root, {{"summary", [&](const Member& m) { reader.text(m, kind.summary_); }},
                                {"install", install},
                                {"start", start},
                                {"env", env},
                                {"files", [&](const Member& m) { reader.tables(m, file); }},
+                               {"delivery", delivery},
                                {"screen", screen}});
   if (kind.full_screen_.empty()) reader.complain({.line = 1, .column = 1}, "'start.full_screen' is missing");
   if (reader.error) return fail(*reader.error);

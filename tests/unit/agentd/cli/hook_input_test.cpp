@@ -13,24 +13,36 @@ TEST_CASE("an edit is read with its file") {
   CHECK(input->session == "s1");
   CHECK(input->transcript == "/t.jsonl");
   CHECK(input->tool == "Edit");
-  CHECK(input->path == "/w/a.c");
+  CHECK(input->paths == std::vector<std::string>{"/w/a.c"});
 }
 
 TEST_CASE("a relative file is one of the working directory") {
   const auto input = read_hook(R"({"cwd":"/w","tool_name":"NotebookEdit","tool_input":{"notebook_path":"a/n.ipynb"}})");
   REQUIRE(input);
-  CHECK(input->path == "/w/a/n.ipynb");
+  CHECK(input->paths == std::vector<std::string>{"/w/a/n.ipynb"});
 }
 
 TEST_CASE("only tools that change files have one") {
   for (const char* tool : {"Edit", "Write", "MultiEdit", "NotebookEdit"}) {
     const auto input = read_hook(R"({"tool_name":")" + std::string(tool) + R"(","tool_input":{"file_path":"/a"}})");
     REQUIRE(input);
-    CHECK(input->path == "/a");
+    CHECK(input->paths == std::vector<std::string>{"/a"});
   }
   const auto read = read_hook(R"({"tool_name":"Read","tool_input":{"file_path":"/a"}})");
   REQUIRE(read);
-  CHECK_FALSE(read->path);
+  CHECK(read->paths.empty());
+}
+
+TEST_CASE("a patch names all its files") {
+  const auto input =
+      read_hook(R"({"cwd":"/w","tool_name":"apply_patch","tool_input":{"command":"*** Begin Patch\n*** Update
+    File: no\n*** Update File: src/a.c\n*** Move to: src/b.c\n@@\n-x\n+*** Add File: not\n*** Add File: /w/c\r\n+y\n*** Delete File: d\n*** End Patch"}})");
+  REQUIRE_FALSE(input);  // a raw newline in a string is no JSON
+  const auto fine = read_hook(
+      R"({"cwd":"/w","tool_name":"apply_patch","tool_input":{"command":"*** Begin Patch\n*** Update File: src/a.c\n)"
+      R"(*** Move to: src/b.c\n@@\n-x\n+*** Add File: not\n*** Add File: /w/c\r\n+y\n*** Delete File: d\n*** End Patch"}})");
+  REQUIRE(fine);
+  CHECK(fine->paths == std::vector<std::string>{"/w/src/a.c", "/w/src/b.c", "/w/c", "/w/d"});
 }
 
 TEST_CASE("what is hostile is refused with a reason, or counts as absent") {
@@ -46,13 +58,13 @@ TEST_CASE("what is hostile is refused with a reason, or counts as absent") {
   REQUIRE(odd);
   CHECK(odd->session.empty());
   CHECK(odd->event.empty());
-  CHECK_FALSE(odd->path);
+  CHECK(odd->paths.empty());
   const auto longest = read_hook(R"({"prompt":")" + std::string(1'000'000, 'x') + R"(","tool_name":"Write",
     "tool_input":{"file_path":"/)" +
                                  std::string(5000, 'y') + "\"}}");
   REQUIRE(longest);
   CHECK(longest->prompt.size() == 1000);
-  CHECK_FALSE(longest->path);
+  CHECK(longest->paths.empty());
 }
 
 }  // namespace
