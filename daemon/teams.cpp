@@ -24,10 +24,15 @@ std::optional<team::Home> SwarmHomes::of_sandbox(const std::string& sandbox) con
 }
 
 Teams::Teams(async::Loop& loop, store::Store& store, Random& random, sandbox::Sandboxes& sandboxes,
-             const Places& places)
+             const Places& places, costs::Meter& meter)
     : git_(loop),
-      swarms_(
-          {.loop = loop, .store = store, .random = random, .sandboxes = sandboxes, .git = git_, .repos = places.repos}),
+      swarms_({.loop = loop,
+               .store = store,
+               .random = random,
+               .sandboxes = sandboxes,
+               .git = git_,
+               .repos = places.repos,
+               .meter = &meter}),
       ports_(swarms_),
       engine_(loop, store, random, ports_),
       runs_(engine_),

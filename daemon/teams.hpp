@@ -22,7 +22,8 @@ class SwarmHomes final : public team::Homes {
 /// Swarms with what they stand on, put together: git on the host and the ports of the workflow engine.
 class Teams {
  public:
-  Teams(async::Loop& loop, store::Store& store, Random& random, sandbox::Sandboxes& sandboxes, const Places& places);
+  Teams(async::Loop& loop, store::Store& store, Random& random, sandbox::Sandboxes& sandboxes, const Places& places,
+        costs::Meter& meter);
   Teams(const Teams&) = delete;
   Teams& operator=(const Teams&) = delete;
 

@@ -39,6 +39,21 @@ Result<bool> voted_down(const History& history) {
   return false;
 }
 
+/// The message of the newest commit, where that was made for this attempt at the task: it was not handed in any more.
+Result<std::string> committed_before(const Self& self, const Value& task) {
+  const Result<std::string> head = newest_commit(self.worktree);
+  if (!head) return fail(head.error());
+  const std::string commit = head->substr(0, head->find('\n'));
+  const std::string body = head->substr(std::min(head->size(), commit.size() + 1));
+  if (body.find("Swarm-Task: " + text(task, "id")) == std::string::npos) return std::string();
+  Result<Value> shown = swarm_tool({"task", "show", text(task, "id")});
+  if (!shown) return fail(shown.error());
+  for (const Value& attempt : items(*shown, "attempts")) {
+    if (text(attempt, "commit") == commit) return std::string();  // handed in, and sent back
+  }
+  return body.substr(0, body.find("\n\n"));
+}
+
 /// Takes over what others have merged; where that does not fit, theirs stands and ours is made again on top.
 Result<void> catch_up(const Self& self) {
   const Result<Value> synced = swarm_tool({"sync"});
@@ -153,6 +168,13 @@ void answer_findings(const Value::Array& reviews, const std::string& what) {
 }  // namespace
 
 Result<std::string> make_change(const Self& self, const Value& task) {
+  // An earlier run of this program may have been killed half-way, nobody knows how far it was. Without a sync under way
+  // this is refused, and that is well.
+  static_cast<void>(swarm_tool({"sync", "--abort"}));
+  if (Result<void> clean = put_away_changes(self.worktree); !clean) return fail(clean.error());
+  const Result<std::string> before = committed_before(self, task);
+  if (!before) return fail(before.error());
+  if (!before->empty()) return *before;
   const Result<Wish> wish = wish_of(self.worktree, text(task, "title") + "\n" + text(task, "body"));
   if (!wish) return fail(wish.error());
   const auto attempt = number(task, "attempt");
@@ -176,20 +198,23 @@ Result<std::string> make_change(const Self& self, const Value& task) {
     if (!wish->choices.empty() && attempt > 1) {
       const Result<bool> down = voted_down(history);
       if (!down) return fail(down.error());
-      const Result<std::string> before = choice_made(self.worktree, *wish);
+      const Result<std::string> made = choice_made(self.worktree, *wish);
       // What was decided stands: the other one after a vote against it, else the one that is there.
-      if (*down) not_this = before.value_or("");
+      if (*down) not_this = made.value_or("");
     }
     const std::string choice = chosen(self, *wish, not_this);
     summary = attempt > 1 && history.blamed ? make_carefully(self, *wish, choice) : make_quickly(self, *wish, choice);
   }
+  Result<Value> committed = Value();
+  if (summary) {
+    committed = swarm_tool(
+        {"commit", "-m", wish->title + "\n\n" + *summary, "--task", text(task, "id"), "--run", text(task, "run")});
+  }
+  // Whatever came of it: nobody shall wait for what is not being done.
+  if (locked) static_cast<void>(swarm_tool({"unlock", wish->module}));
   if (!summary) return summary;
-
-  const Result<Value> committed = swarm_tool(
-      {"commit", "-m", wish->title + "\n\n" + *summary, "--task", text(task, "id"), "--run", text(task, "run")});
   if (!committed) return fail(committed.error());
   answer_findings(history.reviews, *summary);
-  if (locked) static_cast<void>(swarm_tool({"unlock", wish->module}));
   return summary;
 }
 

@@ -109,6 +109,33 @@ Result<std::string> base_file(const std::string& directory, const std::string& p
   return ran->out;
 }
 
+Result<void> put_away_changes(const std::string& directory) {
+  // The repository's own files are not the agent's to write, so git(1) cannot do it.
+  const Result<Ran> others = run(git({"ls-files", "--others", "--exclude-standard", "-z"}), directory);
+  if (!others) return fail(others.error());
+  if (!others->ok()) return fail(Code::internal, "git ls-files: " + others->err);
+  for (std::size_t at = 0; at < others->out.size();) {
+    const std::size_t end = std::min(others->out.find('\0', at), others->out.size());
+    std::error_code ignored;
+    std::filesystem::remove(std::filesystem::path(directory) / others->out.substr(at, end - at), ignored);
+    at = end + 1;
+  }
+  const Result<Ran> packed = run(git({"archive", "--format=tar", "HEAD"}), directory);
+  if (!packed) return fail(packed.error());
+  if (!packed->ok()) return fail(Code::internal, "git archive: " + packed->err);
+  const Result<Ran> unpacked = run({"tar", "-xf", "-", "-C", directory}, {}, packed->out);
+  if (!unpacked) return fail(unpacked.error());
+  if (!unpacked->ok()) return fail(Code::internal, "tar: " + unpacked->err);
+  return {};
+}
+
+Result<std::string> newest_commit(const std::string& directory) {
+  const Result<Ran> ran = run(git({"log", "-1", "--format=%H%n%b"}), directory);
+  if (!ran) return fail(ran.error());
+  if (!ran->ok()) return fail(Code::internal, "git log: " + ran->err);
+  return ran->out;
+}
+
 Result<Tree> Tree::of(const std::string& worktree, const std::string& commit) {
   std::string name = std::filesystem::temp_directory_path() / "review-XXXXXX";
   if (mkdtemp(name.data()) == nullptr) return fail_errno("make directory", name);

@@ -33,6 +33,12 @@ Result<std::vector<std::string>> broken_examples(const std::string& directory, c
 /// Which of a wish's choices the code in `directory` made; empty where none of them alone explains what it does.
 Result<std::string> choice_made(const std::string& directory, const Wish& wish);
 
+/// Makes the files those of the newest commit again.
+Result<void> put_away_changes(const std::string& directory);
+
+/// Id of the newest commit, and in the lines behind it the body of its message.
+Result<std::string> newest_commit(const std::string& directory);
+
 /// A file as it was when the swarm began; `not_found` where it was not there.
 Result<std::string> base_file(const std::string& directory, const std::string& path);
 

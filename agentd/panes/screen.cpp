@@ -109,10 +109,24 @@ async::Task<Result<api::PaneInfo>> Panes::wait(api::PaneWaitRequest request) {
   const Result<Shared> found = find(request.pane);
   if (!found) co_return fail(found.error());
   const Shared pane = *found;
-  const std::shared_ptr<FileWatch::Ticket> watched = watch_output(pane);
   const MonoTime deadline = loop_.clock().now() + request.timeout_ms;
+  // The end of a program shows without a look at its screen; and one that has ended shows nothing new.
+  const bool for_end = std::ranges::all_of(request.states, [](api::PaneState state) {
+    return state == api::PaneState::exited || state == api::PaneState::crashed;
+  });
+  std::shared_ptr<FileWatch::Ticket> watched;
   for (;;) {
     if (pane->closed) co_return fail(Code::not_found, fmt::format("pane '{}' was closed", request.pane));
+    if (pane->gone() || for_end) {
+      const api::PaneInfo info = pane_info(*pane, std::nullopt);
+      if (std::ranges::find(request.states, info.state) != request.states.end()) co_return info;
+      const MonoTime now = loop_.clock().now();
+      if (now < deadline) {
+        co_await change_or_time(loop_, pane, deadline - now);
+        continue;
+      }
+    }
+    if (!watched) watched = watch_output(pane);
     const Result<Look> seen = co_await look(pane);
     if (!seen && !pane->gone()) co_return fail(seen.error());
     const api::PaneInfo info = pane_info(*pane, seen ? std::optional(seen->state) : std::nullopt);

@@ -27,6 +27,7 @@ struct DeployOptions {
   std::uint32_t agents = 4;
   std::vector<std::string> roles;
   std::string kind = "demo";
+  bool one_shot = false;
   std::string template_name;
   std::string budget;
   std::string test_command;
@@ -77,6 +78,7 @@ Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const s
                                   .base = options.base,
                                   .agents = options.agents,
                                   .kind = options.kind,
+                                  .mode = options.one_shot ? api::AgentMode::one_shot : api::AgentMode::full_screen,
                                   .team = {},
                                   .workflow = options.workflow,
                                   .test_command = options.test_command,
@@ -91,7 +93,7 @@ Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const s
   if (!options.roles.empty()) {
     const std::size_t count = std::max<std::size_t>(options.agents, options.roles.size());
     for (std::size_t i = 0; i < count; ++i) {
-      request.team.push_back({.kind = {}, .role = options.roles[i % options.roles.size()], .skills = {}});
+      request.team.push_back({.kind = {}, .mode = {}, .role = options.roles[i % options.roles.size()], .skills = {}});
     }
   }
   return request;
@@ -212,8 +214,12 @@ void add_deploy_command(CLI::App& root, Selection& selection) {
   command.add_option("--roles", options->roles, "Their roles in turn, separated by commas; else each takes any")
       ->delimiter(',')
       ->type_name("ROLES");
-  command.add_option("--agent", options->kind, "Which program they are: demo, or cmd:PROGRAM (demo)")
+  command
+      .add_option("--agent", options->kind,
+                  "Which program they are: demo, claude, codex, copilot, gemini, opencode, or cmd:PROGRAM (demo)")
       ->type_name("KIND");
+  command.add_flag("--one-shot", options->one_shot,
+                   "Run each agent's program for one turn at a time (claude -p) instead of in full screen");
   command.add_option("--template", options->template_name, "What the sandbox is made from")->type_name("NAME");
   command.add_option("--topology", options->topology, "How agents are spread over sandboxes (shared)")
       ->type_name("HOW");

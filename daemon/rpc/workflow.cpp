@@ -68,10 +68,15 @@ async::Task<Result<api::TaskNextReply>> next_turn(Engine& engine, Actor actor, a
   const MonoTime until = engine.loop().clock().now() + Duration(request.wait_ms);
   for (;;) {
     const std::uint64_t seen = engine.generation();
-    auto asking = engine.change<api::TaskNextReply>(
-        "task.next", Durability::power,
-        [actor, request](workflow::Turn& turn) { return service::task_next(turn, actor, request); });
-    Result<api::TaskNextReply> reply = co_await std::move(asking);
+    // Looked up first: a turn counts as a change, and whoever waits would wake itself (and the others) without end.
+    Result<api::TaskNextReply> reply =
+        engine.look([&](workflow::Turn& turn) { return service::task_peek(turn, actor, request); });
+    if (reply && reply->next != api::Turn::nothing && reply->next != api::Turn::ended) {
+      auto asking = engine.change<api::TaskNextReply>(
+          "task.next", Durability::power,
+          [actor, request](workflow::Turn& turn) { return service::task_next(turn, actor, request); });
+      reply = co_await std::move(asking);
+    }
     if (!reply || reply->next != api::Turn::nothing || engine.loop().clock().now() >= until) co_return reply;
     co_await engine.changed_since(actor.swarm, seen, until);
   }

@@ -85,6 +85,15 @@ async::Task<Result<api::SwarmInfo>> Swarms::resume(std::optional<std::string> wh
     const Result<api::SandboxInfo> thawed = co_await with_.sandboxes.resume(swarm->record.info.sandbox);
     if (!thawed) co_return fail(thawed.error());
   }
+  if (before == SwarmState::failed && !swarm->record.info.sandbox.empty()) {
+    const Result<api::SandboxInfo> box = co_await with_.sandboxes.info(swarm->record.info.sandbox);
+    if (!box && box.error().code != Code::not_found) co_return fail(box.error());
+    const bool there = box && (box->state == api::SandboxState::claimed || box->state == api::SandboxState::paused);
+    if (!there) {
+      const Result<void> out = co_await move_out(swarm);
+      if (!out) co_return fail(out.error());
+    }
+  }
   if (!swarm->record.info.run.empty()) {
     const Result<void> again = before == SwarmState::paused ? co_await runs_->resume(swarm->record.info.run)
                                                             : co_await runs_->retry(swarm->record.info.run);

@@ -61,4 +61,41 @@ async::Task<Result<void>> EngineRuns::retry(std::string run) {
   }));
 }
 
+async::Task<Result<void>> EngineRuns::agent_gone(std::string swarm, std::string agent, std::string why) {
+  return engine_.agent_gone(std::move(swarm), std::move(agent), std::move(why));
+}
+
+async::Task<Result<void>> EngineRuns::agent_here(std::string swarm, api::RunAgent agent) {
+  return engine_.agent_here(std::move(swarm), std::move(agent));
+}
+
+async::Task<Result<void>> EngineRuns::offline(std::string swarm) { return engine_.offline(std::move(swarm)); }
+
+async::Task<Result<void>> EngineRuns::online(std::string swarm) { return engine_.online(std::move(swarm)); }
+
+async::Task<Result<std::string>> EngineRuns::next_turn(std::string swarm, std::string agent) {
+  for (;;) {
+    const std::uint64_t seen = engine_.generation();
+    const Result<api::TaskNextReply> next = engine_.look([&](Turn& turn) -> Result<api::TaskNextReply> {
+      Result<workflow::Case> c = workflow::current_run(turn, swarm, std::nullopt);
+      if (!c) return fail(c.error());
+      return workflow::waits_for(turn, *c, agent, {});
+    });
+    if (!next) co_return fail(next.error());
+    switch (next->next) {
+      case api::Turn::ended:
+        co_return std::string();
+      case api::Turn::review:
+        co_return "review " + next->review->id;
+      case api::Turn::vote:
+        co_return "vote " + next->proposal.value_or("");
+      case api::Turn::task:
+        co_return "task " + next->task->id + " " + std::to_string(next->task->attempt);
+      default:
+        break;
+    }
+    co_await engine_.changed_since(swarm, seen, engine_.loop().clock().now() + std::chrono::minutes(10));
+  }
+}
+
 }  // namespace swarm::swarms

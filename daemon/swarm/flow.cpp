@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "daemon/log/log.hpp"
+#include "daemon/swarm/agents.hpp"
 #include "daemon/swarm/swarms.hpp"
 #include "protocol/api/git.hpp"
 #include "protocol/api/git_inner.hpp"
@@ -20,6 +21,8 @@ using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): 
 constexpr int kTries = 6;
 constexpr Duration kFirstPause = 250ms;
 constexpr Duration kStepLimit = 10min;
+/// So often a swarm whose sandbox vanishes gets another.
+constexpr std::uint32_t kMostSandboxes = 3;
 
 const log::Logger& logger() {
   static const log::Logger made("swarm");
@@ -130,6 +133,8 @@ async::Task<> Swarms::fail_with(std::shared_ptr<Swarm> swarm, Error error) {
   logger().error("a swarm failed", {{"swarm", swarm->id()}, {"error", error}});
   const Result<std::string> kept = co_await keep_work(swarm);
   static_cast<void>(kept);  // what can be had of it; the reason below is the one that matters
+  const Result<void> ended = co_await tear_down(swarm);
+  if (!ended) logger().warn("a sandbox is left to its lease", {{"swarm", swarm->id()}, {"error", ended.error()}});
   const std::int64_t now = with_.loop.clock().wall().us;
   const Result<void> written = co_await change(swarm, [error, now](Record& record) {
     record.info.state = SwarmState::failed;
@@ -194,9 +199,10 @@ async::Task<Result<void>> Swarms::make_sandbox(std::shared_ptr<Swarm> swarm) {
                                     .pooled = true,
                                     .queue_ms = std::chrono::minutes(10),
                                     .wait = true};
-  // The key makes it the same sandbox, however often this step is begun.
+  // The key makes it the same sandbox, however often this step is begun; another one after that was lost.
+  const std::uint32_t before = swarm->record.hidden.sandboxes;
   CallKey key{.scope = "swarm:" + swarm->id(),
-              .key = "sandbox",
+              .key = before == 0 ? "sandbox" : fmt::format("sandbox {}", before),
               .method = std::string(api::kSandboxCreate.name),
               .arguments = swarm->id()};
   const Result<api::SandboxInfo> made = co_await with_.sandboxes.create(std::move(request), std::move(key));
@@ -256,7 +262,8 @@ async::Task<Result<void>> Swarms::import(std::shared_ptr<Swarm> swarm) {
   if (!taken) co_return fail(taken.error());
   auto connection = co_await agentd(swarm);
   if (!connection) co_return fail(connection.error());
-  const Result<void> brought = co_await swarm->repository.bring_in(*connection, info.repo_name, info.base_commit);
+  const Result<void> brought =
+      co_await swarm->repository.bring_in(*connection, info.repo_name, info.base_commit, info.name);
   if (!brought) co_return fail(brought.error());
 
   api::GitWorktreeRequest request{
@@ -303,8 +310,22 @@ async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
     const Result<void> written = co_await change(swarm, [id = started->id](Record& record) { record.info.run = id; });
     if (!written) co_return fail(written.error());
   }
+  async::TaskSet tending(with_.loop);
+  tending.spawn(agents_->tend(swarm));
   for (;;) {
     if (swarm->record.hidden.stop_asked) co_return SwarmStep::deliver;
+    if (swarm->lost) {
+      if (swarm->record.hidden.sandboxes >= kMostSandboxes) {
+        co_return fail(Code::failed_precondition,
+                       fmt::format("its sandbox was lost, the {}th time; what was merged is kept",
+                                   swarm->record.hidden.sandboxes + 1));
+      }
+      logger().warn("a sandbox was lost; the work goes on in another", {{"swarm", swarm->id()}});
+      tending.cancel_all();
+      const Result<void> out = co_await move_out(swarm);
+      if (!out) co_return fail(out.error());
+      co_return SwarmStep::sandbox;
+    }
     const std::uint64_t news = swarm->news;  // before the look: what is told during it is looked at again
     const Result<std::optional<api::RunInfo>> run = co_await runs_->newest(swarm->id());
     if (!run) co_return fail(run.error());
@@ -356,10 +377,32 @@ async::Task<Result<git::Published>> Swarms::publish(std::shared_ptr<Swarm> swarm
   co_return published;
 }
 
+/// From here on it has no sandbox; the steps that make one bring its agents up again, with what was fetched of their
+/// work.
+async::Task<Result<void>> Swarms::move_out(std::shared_ptr<Swarm> swarm) {
+  swarm->use.reset();
+  swarm->lost = false;
+  Result<void> written = co_await change(swarm, [](Record& record) {
+    record.info.sandbox.clear();
+    record.info.step = SwarmStep::sandbox;
+    ++record.hidden.sandboxes;
+    for (api::SwarmAgentInfo& agent : record.info.agents) {
+      if (agent.starts > 0 && agent.state != "gone") agent.state = "running";  // it has no pane there, and gets one
+    }
+  });
+  co_return written;
+}
+
 async::Task<Result<void>> Swarms::tear_down(std::shared_ptr<Swarm> swarm) {
   swarm->use.reset();
   const api::SwarmInfo info = swarm->record.info;
   if (info.sandbox.empty() || info.keep_sandbox) co_return {};
+  const Result<void> marked = co_await change(swarm, [](Record& record) {
+    for (api::SwarmAgentInfo& agent : record.info.agents) {
+      if (agent.state == "running" || agent.state == "resting") agent.state = "ended";
+    }
+  });
+  if (!marked) co_return fail(marked.error());
   const Result<api::SandboxInfo> ended = co_await with_.sandboxes.kill(
       info.sandbox,
       {.grace_ms = std::chrono::milliseconds(1000), .reason = "swarm " + info.name + " is over", .wait = true});

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include "daemon/log/log.hpp"
-#include "daemon/swarm/kind.hpp"
+#include "daemon/swarm/agents.hpp"
 #include "protocol/api/agentd.hpp"
 #include "protocol/api/git.hpp"
 #include "protocol/api/git_inner.hpp"
 #include "protocol/api/message.hpp"
-#include "protocol/api/pane.hpp"
 #include "protocol/api/team.hpp"
 #include "protocol/core/utf8.hpp"
 #include "protocol/wire/client.hpp"
@@ -68,63 +67,24 @@ async::Task<Result<Ports::Reached>> Ports::reach(workflow::StepKey key) {
     co_return fail(Code::not_found, fmt::format("swarm {} is over", key.swarm));
   }
   auto connection = co_await swarms_.agentd(swarm);
-  if (!connection) co_return fail(connection.error());
+  // It may get another sandbox: whatever is wrong with this one, it is worth another try.
+  if (!connection) co_return fail(Code::unavailable, connection.error().message);
   co_return Reached{.swarm = swarm, .agentd = std::move(*connection)};
-}
-
-async::Task<Result<bool>> Ports::runs_already(Reached in, std::string agent) {
-  const api::PaneListRequest request{.labels = {{"agent", agent}}, .states = false};
-  const auto panes = co_await wire::call_with_timeout(*in.agentd, api::inside::kPaneList, request, kLimit);
-  if (!panes) co_return fail(panes.error());
-  co_return std::ranges::any_of(panes->panes, [](const api::PaneInfo& pane) { return pane.running; });
 }
 
 async::Task<Result<void>> Ports::start_agent(workflow::StepKey key, workflow::StartAgent what) {
   Result<Reached> in = co_await reach(key);
   if (!in) co_return fail(in.error());
-  const api::SwarmAgentInfo* known = in->swarm->agent(what.agent);
-  if (known == nullptr) co_return fail(Code::not_found, fmt::format("the swarm has no agent '{}'", what.agent));
-  const api::SwarmAgentInfo agent = *known;
-  const Result<bool> running = co_await runs_already(*in, what.agent);
-  if (!running) co_return fail(running.error());
-  if (!*running) {
-    Result<Start> start = start_of(agent, what.brief);
-    if (!start) co_return fail(start.error());
-    for (const auto& [name, value] : in->swarm->record.hidden.env) start->env.insert_or_assign(name, value);
-    api::PaneOpenRequest open;
-    open.pane = agent.id;
-    open.argv = std::move(start->argv);
-    open.env = std::move(start->env);
-    open.cwd = api::Path(agent.worktree);
-    open.user = agent.user;
-    open.labels = {{"agent", agent.id}, {"swarm", in->swarm->id()}};
-    open.replace = true;
-    const auto opened = co_await wire::call_with_timeout(*in->agentd, api::inside::kPaneOpen, open, kLimit);
-    if (!opened) co_return fail(opened.error(), "start " + agent.id);
-  }
-  Result<void> written = co_await swarms_.change(in->swarm, [id = agent.id, again = !*running](Record& record) {
-    for (api::SwarmAgentInfo& one : record.info.agents) {
-      if (one.id != id) continue;
-      one.state = "running";
-      one.pane = id;
-      if (again) ++one.starts;
-    }
-  });
-  co_return written;
+  Result<void> started =
+      co_await swarms_.agents().start(in->swarm, in->agentd, std::move(what.agent), std::move(what.brief));
+  co_return started;
 }
 
 async::Task<Result<void>> Ports::stop_agent(workflow::StepKey key, std::string agent) {
   Result<Reached> in = co_await reach(key);
   if (!in) co_return in.error().code == Code::not_found ? Result<void>() : Result<void>(fail(in.error()));
-  const api::PaneKillRequest kill{.pane = agent, .grace_ms = 2s};
-  const auto ended = co_await wire::call_with_timeout(*in->agentd, api::inside::kPaneKill, kill, kLimit);
-  if (!ended && ended.error().code != Code::not_found) co_return fail(ended.error());
-  Result<void> written = co_await swarms_.change(in->swarm, [agent](Record& record) {
-    for (api::SwarmAgentInfo& one : record.info.agents) {
-      if (one.id == agent) one.state = "ended";
-    }
-  });
-  co_return written;
+  Result<void> stopped = co_await swarms_.agents().stop(in->swarm, in->agentd, std::move(agent));
+  co_return stopped;
 }
 
 async::Task<Result<void>> Ports::prompt(workflow::StepKey key, workflow::Prompt what) {
@@ -156,6 +116,10 @@ async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, work
   if (found->commits.empty()) co_return workflow::Change{};
   workflow::Change change;
   change.commit = found->commits.front().id;
+  if (const auto task = found->commits.front().trailers.find("Swarm-Task");
+      task != found->commits.front().trailers.end()) {
+    change.for_task = task->second;
+  }
 
   api::GitDiffRequest diff;
   diff.repo = repo;
@@ -166,6 +130,7 @@ async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, work
   const auto differs = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitDiff, diff, kLimit);
   if (!differs) co_return fail(differs.error());
   change.base = differs->from;
+  change.contained = change.base == change.commit;
   change.patch = patch_id(differs->patch.bytes);
   for (const api::GitChange& file : differs->files) change.files.push_back(file.path.bytes);
   if (change.patch.empty() && !change.files.empty()) change.patch = change.commit;
@@ -175,6 +140,8 @@ async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, work
   status.agent = what.agent;
   const auto tree = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitStatus, status, kLimit);
   if (tree) change.tree_dirty = tree->total_changes > 0;
+  // What was handed in shall not be lost with its sandbox.
+  tasks_.spawn(keep_work(in->swarm));
   co_return change;
 }
 
@@ -230,9 +197,18 @@ async::Task<Result<workflow::Merged>> Ports::merge(workflow::StepKey key, workfl
     case api::GitMergeOutcome::red:
       merged.outcome = workflow::Merged::Outcome::red;
       break;
-    case api::GitMergeOutcome::empty:
+    case api::GitMergeOutcome::empty: {
       merged.outcome = workflow::Merged::Outcome::empty;
+      api::GitDiffRequest diff;
+      diff.repo = info.repo_name;
+      diff.agent = what.agent;
+      diff.to = what.commit;
+      diff.patch = false;
+      const auto differs = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitDiff, diff, kLimit);
+      if (!differs) co_return fail(differs.error());
+      merged.contained = differs->from == what.commit;
       break;
+    }
     case api::GitMergeOutcome::unknown:
       co_return fail(Code::internal, "the merge ended in a way that this version does not know");
   }
@@ -312,9 +288,16 @@ void Ports::notify(workflow::Notice notice) {
 }
 
 async::Task<> Ports::keep_work(std::shared_ptr<Swarm> swarm) {
-  const Result<std::string> kept = co_await swarms_.keep_work(swarm);
-  if (!kept)
-    logger().warn("what was merged could not be fetched yet", {{"swarm", swarm->id()}, {"error", kept.error()}});
+  swarm->keep_again = true;
+  if (swarm->keeping) co_return;
+  swarm->keeping = true;
+  while (swarm->keep_again) {
+    swarm->keep_again = false;
+    const Result<std::string> kept = co_await swarms_.keep_work(swarm);
+    if (kept) continue;
+    logger().warn("what was made could not be fetched yet", {{"swarm", swarm->id()}, {"error", kept.error()}});
+  }
+  swarm->keeping = false;
 }
 
 async::Task<> Ports::tell(std::string swarm, std::string sandbox, std::string type, std::string agent, std::string task,

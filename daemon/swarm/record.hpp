@@ -18,7 +18,9 @@ struct Hidden {
   std::optional<std::string> template_name;
   std::optional<std::string> provider;
   std::chrono::milliseconds test_timeout{600'000};
-  bool stop_asked = false;  ///< a person ended it; the flow goes on with its end
+  std::map<std::string, std::string> briefs;  ///< what each agent is started with
+  std::uint32_t sandboxes = 0;                ///< how many it had before the one that it has
+  bool stop_asked = false;                    ///< a person ended it; the flow goes on with its end
   bool publish_at_end = true;
 
   template <class D>
@@ -28,6 +30,8 @@ struct Hidden {
     d.field("template", &Hidden::template_name, "What its sandbox is made from.");
     d.field("provider", &Hidden::provider, "Who was asked for its sandbox.");
     d.field("test_timeout_ms", &Hidden::test_timeout, "How long its test may take.");
+    d.field("briefs", &Hidden::briefs, "What each agent is started with.");
+    d.field("sandboxes", &Hidden::sandboxes, "How many sandboxes it had before.");
     d.field("stop_asked", &Hidden::stop_asked, "A person ended it.");
     d.field("publish_at_end", &Hidden::publish_at_end, "What was merged is published when it ends.");
   }

@@ -153,14 +153,29 @@ async::Task<Result<void>> Repository::take(std::string path, std::string commit)
 }
 
 async::Task<Result<void>> Repository::bring_in(std::shared_ptr<wire::Connection> agentd, std::string name,
-                                               std::string commit) {
+                                               std::string commit, std::string swarm_name) {
   const auto turn = co_await turn_.take();
   Result<git::Keep*> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   Result<std::vector<std::string>> shallow = (*kept)->shallow();
   if (!shallow) co_return fail(shallow.error());
   api::GitImportRequest request{.repo = name, .refs = {}, .head = commit, .shallow = std::move(*shallow), .pack = {}};
-  Result<std::unique_ptr<wire::ByteSource>> pack = co_await (*kept)->pack({commit}, {});
+  std::vector<std::string> wanted = {commit};
+  const Result<std::vector<git::Ref>> branches = co_await (*kept)->refs("refs/heads/swarm/" + swarm_name + "/");
+  if (!branches) co_return fail(branches.error());
+  if (!branches->empty()) {
+    // Those that are there already are newer, and may be somebody's branch.
+    const auto there =
+        co_await wire::call(*agentd, api::inside::kGitRefs, api::GitRefsRequest{.repo = name, .prefix = "refs/heads/"});
+    if (!there && there.error().code != Code::not_found) co_return fail(there.error());
+    for (const git::Ref& ref : *branches) {
+      const bool known = there && std::ranges::find(there->refs, ref.name, &api::GitRef::name) != there->refs.end();
+      if (known) continue;
+      request.refs.push_back({.name = ref.name, .id = ref.id});
+      wanted.push_back(ref.id);
+    }
+  }
+  Result<std::unique_ptr<wire::ByteSource>> pack = co_await (*kept)->pack(std::move(wanted), {});
   if (!pack) co_return fail(pack.error());
 
   async::TaskSet carrying(agentd->loop());

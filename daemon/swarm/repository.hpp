@@ -36,8 +36,9 @@ class Repository {
   /// Takes what `commit` of the user's repository needs. Again: takes nothing twice.
   async::Task<Result<void>> take(std::string path, std::string commit);
 
-  /// Brings it into a sandbox as `/workspace/<name>`.
-  async::Task<Result<void>> bring_in(std::shared_ptr<wire::Connection> agentd, std::string name, std::string commit);
+  /// Brings it into a sandbox as `/workspace/<name>`, with the branches that the swarm had in another one before.
+  async::Task<Result<void>> bring_in(std::shared_ptr<wire::Connection> agentd, std::string name, std::string commit,
+                                     std::string swarm_name);
 
   /// Fetches every branch of the swarm from its sandbox; gives the integration branch's commit, empty where there is
   /// none.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "daemon/swarm/agents.hpp"
+#include "daemon/swarm/kinds/kinds.hpp"
 #include "daemon/swarm/words.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/core/id.hpp"
@@ -39,11 +41,52 @@ bool is_branch_word(const std::string& name) {
          });
 }
 
-Result<void> check_kind(const std::string& kind) {
-  if (kind.starts_with("cmd:") && kind.size() > 4) return {};
-  if (kind == "demo") return {};
-  return fail(Code::unimplemented,
-              fmt::format("agents of kind '{}' cannot be started yet; there are 'demo' and 'cmd:PROGRAM'", kind));
+/// Who bears the cost of which sandbox.
+std::map<std::pair<std::string, std::string>, costs::Agent> bearers(const Record& record) {
+  std::map<std::pair<std::string, std::string>, costs::Agent> out;
+  if (record.info.sandbox.empty()) return out;
+  for (const api::SwarmAgentInfo& agent : record.info.agents) {
+    if (agent.state != "running" && agent.state != "resting") continue;
+    out[{record.info.sandbox, agent.id}] = {
+        .swarm = record.info.id, .agent = agent.id, .role = agent.role, .task = agent.task};
+  }
+  return out;
+}
+
+/// Tells the meter who has come and who has left.
+Result<void> count_agents(store::Changes& changes, costs::Meter& meter, const Record& before, const Record& after,
+                          costs::Moment at) {
+  const auto were = bearers(before);
+  const auto are = bearers(after);
+  for (const auto& [place, agent] : were) {
+    if (are.contains(place)) continue;
+    if (Result<void> left = meter.agent_left(changes, place.first, agent.swarm, agent.agent, at); !left) return left;
+  }
+  for (const auto& [place, agent] : are) {
+    const auto known = were.find(place);
+    if (known != were.end() && known->second == agent) continue;
+    if (Result<void> joined = meter.agent_joined(changes, place.first, agent, at); !joined) return joined;
+  }
+  return {};
+}
+
+/// Tells of agents whose program does something else now.
+Result<void> tell_agents(store::Changes& changes, const Record& before, const Record& after) {
+  for (const api::SwarmAgentInfo& agent : after.info.agents) {
+    const auto was = std::ranges::find(before.info.agents, agent.id, &api::SwarmAgentInfo::id);
+    if (agent.state.empty()) continue;
+    if (was != before.info.agents.end() && was->state == agent.state && was->starts == agent.starts) continue;
+    const api::SwarmAgentChanged told{
+        .agent = agent.id, .state = agent.state, .starts = agent.starts, .reason = agent.reason};
+    const auto seq =
+        changes.append({.type = std::string(api::kSwarmAgent.name),
+                        .swarm = after.info.id,
+                        .sandbox = after.info.sandbox.empty() ? std::nullopt : std::optional(after.info.sandbox),
+                        .agent = agent.id,
+                        .data = wire::encode(api::encode(told))});
+    if (!seq) return fail(seq.error());
+  }
+  return {};
 }
 
 }  // namespace
@@ -70,7 +113,9 @@ Swarms::Swarms(Surroundings surroundings)
           if (event.swarm && event.type == "run.changed") run_changed(*event.swarm);
         }
       })),
-      tasks_(with_.loop) {}
+      tasks_(with_.loop) {
+  agents_ = std::make_unique<Agents>(*this);
+}
 
 Swarms::~Swarms() { stop(); }
 
@@ -122,9 +167,15 @@ async::Task<Result<void>> Swarms::change(std::shared_ptr<Swarm> swarm, std::func
       .step = next.info.step,
       .reason = next.info.reason.empty() ? std::nullopt : std::optional(next.info.reason)};
   const bool tell = told.from != told.to || told.step != swarm->record.info.step;
+  const costs::Moment at{with_.loop.clock().wall(), with_.loop.clock().now()};
   const Result<void> written = co_await with_.store.write(
-      "swarm.change", store::Durability::process, [next, told, tell](store::Changes& changes) -> Result<void> {
+      "swarm.change", store::Durability::process,
+      [before = swarm->record, next, told, tell, meter = with_.meter, at](store::Changes& changes) -> Result<void> {
         if (Result<void> done = update(changes.db(), next); !done) return done;
+        if (Result<void> done = tell_agents(changes, before, next); !done) return done;
+        if (meter != nullptr) {
+          if (Result<void> done = count_agents(changes, *meter, before, next, at); !done) return done;
+        }
         if (!tell) return {};
         const auto seq =
             changes.append({.type = std::string(api::kSwarmState.name),
@@ -178,6 +229,7 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
     const api::SwarmAgentSpec spec = request.team.empty() ? api::SwarmAgentSpec{} : request.team[i];
     api::SwarmAgentInfo agent{.id = fmt::format("agent-{}", i),
                               .kind = spec.kind.empty() ? request.kind : spec.kind,
+                              .mode = spec.mode.value_or(request.mode),
                               .role = spec.role,
                               .lead = i == 0,
                               .skills = spec.skills,
@@ -186,10 +238,13 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                               .worktree = {},
                               .branch = {},
                               .state = {},
+                              .reason = {},
                               .task = {},
                               .pane = {},
                               .starts = 0};
-    if (Result<void> known = check_kind(agent.kind); !known) co_return fail(known.error());
+    if (agent.mode == api::AgentMode::unknown) co_return fail(Code::invalid_argument, "mode: full_screen or one_shot");
+    const Result<kinds::Kind> kind = kinds::find(agent.kind);
+    if (!kind) co_return fail(kind.error());
     info.agents.push_back(std::move(agent));
   }
   if (info.review.reviewers >= count && info.review.reviewers > 0) {
@@ -201,6 +256,8 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                          .template_name = request.template_name,
                          .provider = request.provider,
                          .test_timeout = request.test_timeout_ms,
+                         .briefs = {},
+                         .sandboxes = 0,
                          .stop_asked = false,
                          .publish_at_end = true};
   co_return record;

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/costs/meter.hpp"
 #include "daemon/sandbox/sandboxes.hpp"
 #include "daemon/swarm/record.hpp"
 #include "daemon/swarm/repository.hpp"
@@ -24,6 +25,7 @@
 
 namespace swarm::swarms {
 
+class Agents;
 class Swarm;
 
 /// Which swarm is meant, and where it is.
@@ -40,7 +42,8 @@ struct Surroundings {
   Random& random;
   sandbox::Sandboxes& sandboxes;
   const git::Program& git;
-  std::filesystem::path repos;  ///< a bare repository for each swarm
+  std::filesystem::path repos;    ///< a bare repository for each swarm
+  costs::Meter* meter = nullptr;  ///< told of each agent that runs; null: nobody counts
 };
 
 class Swarms {
@@ -90,6 +93,8 @@ class Swarms {
   void run_changed(const std::string& swarm);
 
   [[nodiscard]] const Surroundings& with() const { return with_; }
+  [[nodiscard]] Runs* runs() const { return runs_; }
+  [[nodiscard]] Agents& agents() { return *agents_; }
 
  private:
   using Living = std::map<std::string, std::shared_ptr<Swarm>>;
@@ -106,29 +111,48 @@ class Swarms {
   async::Task<Result<void>> import(std::shared_ptr<Swarm> swarm);
   async::Task<Result<api::SwarmStep>> run(std::shared_ptr<Swarm> swarm);
   async::Task<Result<void>> tear_down(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<void>> move_out(std::shared_ptr<Swarm> swarm);
   async::Task<> fail_with(std::shared_ptr<Swarm> swarm, Error error);
   async::Task<> hold(std::shared_ptr<Swarm> swarm);
   void begin(const std::shared_ptr<Swarm>& swarm);
 
   Surroundings with_;
   Runs* runs_ = nullptr;
+  std::unique_ptr<Agents> agents_;
   Living living_;
   store::Subscription listening_;
   async::TaskSet tasks_;  // last: its tasks use everything above
+};
+
+/// What is remembered of an agent's program from one of its ends to the next.
+struct Shift {
+  int falls = 0;
+  MonoTime first_fall;
+  MonoTime begun;
+  std::string turn;  ///< what a one-shot program was started for
 };
 
 /// One swarm that is not over, or that a flow still works for. Shared by the service and by those flows.
 class Swarm {
  public:
   Swarm(async::Loop& loop, const git::Program& program, std::string repository, Record record)
-      : record(std::move(record)), turn(loop), changed(loop), repository(program, std::move(repository)) {}
+      : record(std::move(record)),
+        turn(loop),
+        starting(loop),
+        changed(loop),
+        repository(program, std::move(repository)) {}
 
   [[nodiscard]] const std::string& id() const { return record.info.id; }
   [[nodiscard]] api::SwarmAgentInfo* agent(const std::string& name);
 
-  Record record;             ///< as last written
-  async::Turn turn;          ///< changes of the record pass one by one
-  async::Condition changed;  ///< after each change, and when its run went on
+  Record record;                        ///< as last written
+  async::Turn turn;                     ///< changes of the record pass one by one
+  async::Turn starting;                 ///< so do starts of its programs
+  async::Condition changed;             ///< after each change, and when its run went on
+  std::map<std::string, Shift> shifts;  ///< by agent
+  bool lost = false;                    ///< its sandbox was found to be gone
+  bool keeping = false;                 ///< its work is being fetched in the background,
+  bool keep_again = false;              ///< and there is more already
   Repository repository;
   std::optional<sandbox::Sandboxes::Use> use;  ///< keeps its sandbox alive
   bool carried_on = false;                     ///< its flow is under way

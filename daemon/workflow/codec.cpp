@@ -64,10 +64,8 @@ Inspect inspect_of(const Value& value) {
 Value to_value(const Change& what) {
   Value::Array files;
   for (const std::string& file : what.files) files.push_back(raw(file));
-  return Value::Map{{"commit", what.commit},
-                    {"base", what.base},
-                    {"patch", what.patch},
-                    {"files", std::move(files)},
+  return Value::Map{{"commit", what.commit},        {"base", what.base},           {"patch", what.patch},
+                    {"files", std::move(files)},    {"contained", what.contained}, {"for_task", what.for_task},
                     {"tree_dirty", what.tree_dirty}};
 }
 Change change_of(const Value& value) {
@@ -75,6 +73,8 @@ Change change_of(const Value& value) {
              .base = string_of(value, "base"),
              .patch = string_of(value, "patch"),
              .files = {},
+             .contained = bool_of(value, "contained"),
+             .for_task = string_of(value, "for_task"),
              .tree_dirty = bool_of(value, "tree_dirty")};
   for (const Value& file : list_of(value, "files")) {
     if (const auto* bytes = file.as_bytes()) out.files.push_back(bytes->data);
@@ -137,6 +137,7 @@ Value to_value(const Merged& what) {
   }
   Value out = Value::Map{{"outcome", kOutcomes.at(static_cast<std::size_t>(what.outcome))},
                          {"commit", what.commit},
+                         {"contained", what.contained},
                          {"conflicts", std::move(conflicts)}};
   if (what.test) out.set("test", to_value(*what.test));
   return out;
@@ -148,6 +149,7 @@ Merged merged_of(const Value& value) {
     if (kOutcomes.at(i) == outcome) out.outcome = static_cast<Merged::Outcome>(i);
   }
   out.commit = string_of(value, "commit");
+  out.contained = bool_of(value, "contained");
   for (const Value& each : list_of(value, "conflicts")) {
     out.conflicts.push_back({.path = raw_of(each, "path"), .hunks = raw_of(each, "hunks")});
   }

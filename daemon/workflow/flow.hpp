@@ -33,6 +33,9 @@ void set_state(Turn& turn, Case& c, Task& task, api::TaskState state, std::strin
 /// Ends the current attempt and offers the task anew, to its author first; or it is stuck.
 void send_back(Turn& turn, Case& c, Task& task, const std::string& outcome, const std::string& reason);
 Result<api::TaskNextReply> next_for(Turn& turn, Case& c, const std::string& agent, const std::vector<api::Turn>& kinds);
+/// The same without giving anything: what the agent would get.
+Result<api::TaskNextReply> waits_for(Turn& turn, const Case& c, const std::string& agent,
+                                     const std::vector<api::Turn>& kinds);
 Result<void> claim(Turn& turn, Case& c, Task& task, const std::string& agent);
 Result<void> progress(Turn& turn, Case& c, Task& task, const std::string& agent, const std::string& text);
 Result<void> hand_in(Turn& turn, Case& c, Task& task, const std::string& agent, const api::TaskDoneRequest& request);

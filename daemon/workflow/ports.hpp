@@ -60,6 +60,8 @@ struct Change {
   /// while it stays. Empty where nothing is changed.
   std::string patch;
   std::vector<std::string> files;  ///< touched, relative to the repository; raw bytes
+  bool contained = false;          ///< the integration branch holds the commit already
+  std::string for_task;            ///< as the commit's trailer says; empty: it says nothing
   bool tree_dirty = false;         ///< the agent's worktree holds changes that the commit does not
 };
 
@@ -101,6 +103,7 @@ struct Merged {
   };
   Outcome outcome = Outcome::empty;
   std::string commit;
+  bool contained = false;  ///< `empty` since the branch holds the commit already: it came in with another
   std::vector<Conflict> conflicts;
   std::optional<TestRun> test;
 };

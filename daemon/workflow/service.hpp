@@ -11,6 +11,8 @@ Result<api::TaskListReply> task_list(Turn& turn, const Actor& actor, const api::
 Result<api::TaskShowReply> task_show(Turn& turn, const Actor& actor, const api::TaskRef& request);
 /// At once; waiting is the face's part.
 Result<api::TaskNextReply> task_next(Turn& turn, const Actor& actor, const api::TaskNextRequest& request);
+/// The same without giving it: changes nothing.
+Result<api::TaskNextReply> task_peek(Turn& turn, const Actor& actor, const api::TaskNextRequest& request);
 Result<api::TaskInfo> task_claim(Turn& turn, const Actor& actor, const api::TaskRef& request);
 Result<api::TaskInfo> task_progress(Turn& turn, const Actor& actor, const api::TaskProgressRequest& request);
 Result<api::TaskInfo> task_done(Turn& turn, const Actor& actor, const api::TaskDoneRequest& request);

@@ -112,6 +112,12 @@ Result<api::TaskNextReply> task_next(Turn& turn, const Actor& actor, const api::
   return reply;
 }
 
+Result<api::TaskNextReply> task_peek(Turn& turn, const Actor& actor, const api::TaskNextRequest& request) {
+  const Result<Case> c = current_run(turn, actor.swarm, std::nullopt);
+  if (!c) return fail(c.error());
+  return waits_for(turn, *c, actor.name, request.kinds);
+}
+
 Result<api::TaskInfo> task_claim(Turn& turn, const Actor& actor, const api::TaskRef& request) {
   return on_task(turn, actor, request.task, [&](Case& c, Task& task) { return claim(turn, c, task, actor.name); });
 }

@@ -49,6 +49,19 @@ std::optional<Task> waiting_task(Turn& turn, const Step& step, TaskState state, 
   return task;
 }
 
+/// An agent has one branch: what it committed for a task and did not hand in any more comes in with its next change,
+/// which was reviewed and tested with it.
+void came_in(Turn& turn, Case& c, Task& task) {
+  task.merged = c.run.head;
+  if (!task.attempts.empty() && !task.attempts.back().ended_us) {
+    task.attempts.back().ended_us = turn.wall_us();
+    task.attempts.back().outcome = "done";
+    task.attempts.back().reason = "it came in with another change of its author";
+    task.attempts.back().commit = task.commit;
+  }
+  set_state(turn, c, task, TaskState::done, "it came in with another change of its author");
+}
+
 std::string inspected(Turn& turn, Case& c, const Step& step, const Change& change) {
   auto task = waiting_task(turn, step, TaskState::checking, "inspect");
   if (!task) return "the task has moved on";
@@ -58,6 +71,10 @@ std::string inspected(Turn& turn, Case& c, const Step& step, const Change& chang
     return "no such commit";
   }
   task->commit = change.commit;
+  if (change.contained && change.for_task == task->id) {
+    came_in(turn, c, *task);
+    return "it is merged already";
+  }
   if (change.patch.empty()) {
     send_back(turn, c, *task, "empty",
               fmt::format("the commit {} changes nothing against the integration branch{}", change.commit,
@@ -144,6 +161,10 @@ std::string merged(Turn& turn, Case& c, const Step& step, const Merged& outcome)
       return judgement.why;
     }
     case Merged::Outcome::empty:
+      if (outcome.contained) {
+        came_in(turn, c, *task);
+        return "it is merged already";
+      }
       send_back(turn, c, *task, "empty", "merged with what is there, it changes nothing any more");
       return "nothing is changed";
   }

@@ -346,8 +346,8 @@ Result<void> drop(Turn& turn, Case& c, Task& task, const std::string& reason) {
   return {};
 }
 
-Result<api::TaskNextReply> next_for(Turn& turn, Case& c, const std::string& agent,
-                                    const std::vector<api::Turn>& kinds) {
+Result<api::TaskNextReply> waits_for(Turn& turn, const Case& c, const std::string& agent,
+                                     const std::vector<api::Turn>& kinds) {
   if (c.agent(agent) == nullptr) {
     return fail(Code::not_found, fmt::format("'{}' takes no part in the run {}", agent, c.run.id));
   }
@@ -394,11 +394,21 @@ Result<api::TaskNextReply> next_for(Turn& turn, Case& c, const std::string& agen
   }
   const Task* best = best_task(c, tasks, agent);
   if (best == nullptr) return reply;
-  Task task = *best;
-  if (auto claimed = claim(turn, c, task, agent); !claimed) return fail(claimed.error());
   reply.next = api::Turn::task;
-  reply.task = shown(turn, task);
-  reply.prompt = task_prompt(turn, c, task, agent);
+  reply.task = shown(turn, *best);
+  reply.prompt = task_prompt(turn, c, *best, agent);
+  return reply;
+}
+
+Result<api::TaskNextReply> next_for(Turn& turn, Case& c, const std::string& agent,
+                                    const std::vector<api::Turn>& kinds) {
+  Result<api::TaskNextReply> reply = waits_for(turn, c, agent, kinds);
+  if (!reply || reply->next != api::Turn::task || reply->task->agent == agent) return reply;
+  auto task = load_task(turn, reply->task->id);
+  if (!task) return fail(Code::internal, "a task has gone while it was given out");
+  if (auto claimed = claim(turn, c, *task, agent); !claimed) return fail(claimed.error());
+  reply->task = shown(turn, *task);
+  reply->prompt = task_prompt(turn, c, *task, agent);
   return reply;
 }
 

@@ -35,7 +35,8 @@ std::span<const MethodInfo* const> swarm_methods() {
 }
 
 std::span<const EventInfo* const> swarm_events() {
-  static constexpr std::array<const EventInfo*, 3> kAll = {&kSwarmState, &kSwarmLanded, &kSwarmMergeRefused};
+  static constexpr std::array<const EventInfo*, 4> kAll = {&kSwarmState, &kSwarmAgent, &kSwarmLanded,
+                                                           &kSwarmMergeRefused};
   return kAll;
 }
 

@@ -13,6 +13,7 @@ struct SwarmCreateRequest {
   std::string base = "HEAD";
   std::uint32_t agents = 4;
   std::string kind = "demo";
+  AgentMode mode = AgentMode::full_screen;
   std::vector<SwarmAgentSpec> team;
   std::string workflow = "autonomous-dev";
   std::string test_command;
@@ -47,6 +48,7 @@ struct SwarmCreateRequest {
             "Which program they are: `demo`, the name of a coding agent, or `cmd:PROGRAM`.")
         .non_empty()
         .max_length(1000);
+    d.field("mode", &SwarmCreateRequest::mode, "How they are run.");
     d.field("team", &SwarmCreateRequest::team, "The agents one by one; `agents` does not count then.").max_length(64);
     d.field("workflow", &SwarmCreateRequest::workflow, "The workflow that they run.").non_empty().max_length(100);
     d.field("test_command", &SwarmCreateRequest::test_command,
@@ -247,6 +249,24 @@ struct SwarmStateChanged {
   }
 };
 
+/// Data of `swarm.agent`.
+struct SwarmAgentChanged {
+  std::string agent;
+  std::string state;
+  std::uint32_t starts = 0;
+  std::string reason;
+  bool operator==(const SwarmAgentChanged&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("SwarmAgentChanged", "What the program of an agent does now.");
+    d.field("agent", &SwarmAgentChanged::agent, "The agent.").required();
+    d.field("state", &SwarmAgentChanged::state, "`running`, `resting`, `gone` or `ended`.").required();
+    d.field("starts", &SwarmAgentChanged::starts, "How often its program was started.");
+    d.field("reason", &SwarmAgentChanged::reason, "Why it is gone.");
+  }
+};
+
 /// Data of `swarm.landed`.
 struct SwarmLanded {
   std::string commit;
@@ -347,6 +367,8 @@ inline constexpr Method<InSwarm<SwarmDiscardRequest>, SwarmInfo> kSwarmDiscard{{
 
 inline constexpr EventType<SwarmStateChanged> kSwarmState{
     {.name = "swarm.state", .doc = "A swarm went from one state or step to another."}};
+inline constexpr EventType<SwarmAgentChanged> kSwarmAgent{
+    {.name = "swarm.agent", .doc = "The program of an agent was started, rests, ended, or was given up."}};
 inline constexpr EventType<SwarmLanded> kSwarmLanded{
     {.name = "swarm.landed", .doc = "A change of a swarm passed its review and its tests, and was merged."}};
 inline constexpr EventType<SwarmMergeRefused> kSwarmMergeRefused{

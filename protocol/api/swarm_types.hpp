@@ -64,9 +64,22 @@ void describe_enum(D& d, SwarmStep*) {
   d.unknown(SwarmStep::unknown);
 }
 
+enum class AgentMode : std::uint8_t { full_screen, one_shot, unknown };
+
+template <class D>
+void describe_enum(D& d, AgentMode*) {
+  d.type("AgentMode", "How the program of an agent is run.");
+  d.value("full_screen", AgentMode::full_screen, "In a pane for as long as there is work; people can talk to it.");
+  d.value("one_shot", AgentMode::one_shot,
+          "It does what it finds to do and ends; it is started again when there is something for it.");
+  d.value("unknown", AgentMode::unknown, "A mode of a newer version.");
+  d.unknown(AgentMode::unknown);
+}
+
 /// An agent that a swarm is wanted with.
 struct SwarmAgentSpec {
   std::string kind;
+  std::optional<AgentMode> mode{};
   std::string role;
   std::vector<std::string> skills;
   bool operator==(const SwarmAgentSpec&) const = default;
@@ -77,6 +90,7 @@ struct SwarmAgentSpec {
     d.field("kind", &SwarmAgentSpec::kind,
             "Which program: `demo`, the name of a coding agent, or `cmd:PROGRAM`; else as the swarm says.")
         .max_length(1000);
+    d.field("mode", &SwarmAgentSpec::mode, "How it is run; else as the swarm says.");
     d.field("role", &SwarmAgentSpec::role, "Its role; else `engineer`.").max_length(64);
     d.field("skills", &SwarmAgentSpec::skills, "What it is good at.").max_length(100);
   }
@@ -86,6 +100,7 @@ struct SwarmAgentSpec {
 struct SwarmAgentInfo {
   std::string id;
   std::string kind;
+  AgentMode mode = AgentMode::full_screen;
   std::string role;
   bool lead = false;
   std::vector<std::string> skills;
@@ -94,6 +109,7 @@ struct SwarmAgentInfo {
   std::string worktree;
   std::string branch;
   std::string state;
+  std::string reason;
   std::string task;
   std::string pane;
   std::uint32_t starts = 0;
@@ -104,6 +120,7 @@ struct SwarmAgentInfo {
     d.type("SwarmAgentInfo", "An agent of a swarm, as the daemon keeps it.");
     d.field("id", &SwarmAgentInfo::id, "Its name in the swarm: `agent-0`.").required();
     d.field("kind", &SwarmAgentInfo::kind, "Which program it is.").required();
+    d.field("mode", &SwarmAgentInfo::mode, "How it is run.");
     d.field("role", &SwarmAgentInfo::role, "Its role.");
     d.field("lead", &SwarmAgentInfo::lead, "It leads: what nobody answers comes to it.");
     d.field("skills", &SwarmAgentInfo::skills, "What it is good at.");
@@ -111,7 +128,10 @@ struct SwarmAgentInfo {
     d.field("user", &SwarmAgentInfo::user, "Its user name inside.");
     d.field("worktree", &SwarmAgentInfo::worktree, "Where it works, inside.");
     d.field("branch", &SwarmAgentInfo::branch, "Its branch, inside.");
-    d.field("state", &SwarmAgentInfo::state, "What its program does: `running`, `ended`, or nothing yet.");
+    d.field("state", &SwarmAgentInfo::state,
+            "What its program does: `running`; `resting` (one-shot, until there is work for it); `gone` (it ended too "
+            "often and was given up; others do its work); `ended`; or nothing yet.");
+    d.field("reason", &SwarmAgentInfo::reason, "Why it is gone.");
     d.field("task", &SwarmAgentInfo::task, "The task that it holds.");
     d.field("pane", &SwarmAgentInfo::pane, "The pane or the program that it runs in.");
     d.field("starts", &SwarmAgentInfo::starts, "How often its program was started.");

@@ -136,6 +136,67 @@ def test_a_daemon_that_is_killed_goes_on_where_it_was(daemon, tmp_path):
     assert len(tasks) == len(set(tasks)), tasks
 
 
+def agents(daemon):
+    return {agent["id"]: agent for agent in swarm(daemon)["agents"]}
+
+
+def inside(daemon, line, **options):
+    rpc = daemon.rpc()
+    done = rpc.call("exec.start", {"sandbox": swarm(daemon)["sandbox"], "command": line, "user": "0", **options})
+    rpc.close()
+    return done
+
+
+def test_an_agent_that_is_killed_is_started_again_and_one_that_keeps_falling_is_given_up(daemon, tmp_path):
+    project = make_project(daemon, 1)
+    deploy(daemon, project, 1)
+    wait_until(lambda: len(events(daemon, "swarm.landed")) >= 1, timeout=PATIENCE, what="a merge")
+    inside(daemon, "pkill -9 -u 2003 -f swarm-demo-agent")
+    wait_until(lambda: agents(daemon)["agent-2"]["starts"] == 2, timeout=30, what="a new start")
+    # The fourth falls whenever it is started.
+    inside(daemon, "while :; do pkill -9 -u 2004 -f swarm-demo-agent; sleep 0.02; done", background=True)
+    wait_until(lambda: agents(daemon)["agent-3"]["state"] == "gone", timeout=60, what="giving it up")
+    assert "signal 9" in agents(daemon)["agent-3"]["reason"]
+    end = until_over(daemon)
+    assert end["state"] == "done", end["reason"]
+    good, why = holds(checked_out(project, tmp_path / "result"), project)
+    assert good, why
+
+
+def test_a_sandbox_that_vanishes_is_replaced(daemon, tmp_path):
+    project = make_project(daemon, 2)
+    deploy(daemon, project, 2)
+    wait_until(lambda: len(events(daemon, "swarm.landed")) >= 2, timeout=PATIENCE, what="two merges")
+    first = swarm(daemon)["sandbox"]
+    rpc = daemon.rpc()
+    rpc.call("sandbox.kill", {"sandbox": first, "grace_ms": 0})
+    rpc.close()
+    end = until_over(daemon)
+    assert end["state"] == "done", end["reason"]
+    assert end["sandbox"] != first
+    good, why = holds(checked_out(project, tmp_path / "result"), project)
+    assert good, why
+    tasks = [line for line in git(project, "log", "--first-parent", "--format=%B", "main..swarm/team").splitlines()
+             if line.startswith("Swarm-Task:")]
+    assert len(tasks) == len(set(tasks)), tasks
+
+
+def test_a_swarm_that_failed_leaves_no_sandbox_and_can_go_on(daemon):
+    project = make_project(daemon, 1)
+    # Nobody can start: the run fails for want of agents.
+    daemon.ctl("deploy", "--repo", str(project), "--agents", "2", "--agent", "cmd:test -e /workspace/go && exec swarm-demo-agent", "--name",
+               "team", "--feature", FEATURE, "--detach")
+    end = until_over(daemon)
+    assert end["state"] == "failed" and "no agent is left" in end["reason"], end
+    assert daemon.sandbox_directories() == []
+    daemon.ctl("swarm", "resume", "team")
+    wait_until(lambda: swarm(daemon)["state"] == "working", timeout=60, what="work in a new sandbox")
+    assert swarm(daemon)["sandbox"] != end["sandbox"]
+    daemon.ctl("shutdown", "team")
+    costs = json.loads(daemon.ctl("--json", "cost", "summary", "--by", "swarm").stdout)
+    assert "swm_" in json.dumps(costs)
+
+
 def test_what_cannot_be_is_refused_with_a_sentence(daemon, tmp_path):
     project = make_project(daemon, 3)
 
@@ -146,7 +207,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(daemon, tmp_path):
 
     assert "--feature" in refused()
     assert "reviewers" in refused("--feature", "x", "--agents", "1")
-    assert "cannot be started yet" in refused("--feature", "x", "--agent", "nonsense")
+    assert "no kind of agent 'nonsense'" in refused("--feature", "x", "--agent", "nonsense")
     assert "no branch or tag 'nowhere'" in refused("--feature", "x", "--base", "nowhere")
     assert "--follow" in refused("--feature", "x", "--follow", "--detach")
     shown = daemon.ctl("deploy", "--repo", str(project), "--feature", "x", "--dry-run").stdout

@@ -1,0 +1,341 @@
+#include "daemon/swarm/agents.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "daemon/log/log.hpp"
+#include "daemon/swarm/kinds/kinds.hpp"
+#include "protocol/api/agentd.hpp"
+#include "protocol/api/pane.hpp"
+#include "protocol/api/team.hpp"
+#include "protocol/async/timer.hpp"
+#include "protocol/wire/client.hpp"
+
+namespace swarm::swarms {
+namespace {
+
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
+
+constexpr Duration kLimit = 2min;
+/// So often a program may fall within that time; then it is given up.
+constexpr int kFalls = 5;
+constexpr Duration kFallsWithin = 10min;
+constexpr Duration kFirstPause = 200ms;
+/// A program that fell sooner did not get far enough to have anything to go on with.
+constexpr Duration kShort = 5s;
+constexpr Duration kAgain = 500ms;
+constexpr std::chrono::milliseconds kWatch = 10min;
+
+const log::Logger& logger() {
+  static const log::Logger made("agents");
+  return made;
+}
+
+using api::PaneState;
+const std::vector<PaneState> kOver = {PaneState::exited, PaneState::crashed};
+const std::vector<PaneState> kAlive = {PaneState::starting,   PaneState::ready,      PaneState::typing,
+                                       PaneState::busy,       PaneState::permission, PaneState::rate_limited,
+                                       PaneState::logged_out, PaneState::unknown};
+
+std::string how_it_ended(const std::optional<api::PaneInfo>& pane) {
+  if (!pane) return "its pane is gone";
+  if (pane->oom_killed) return "it used up its memory";
+  if (pane->signal) return fmt::format("it was ended by signal {}", *pane->signal);
+  return fmt::format("it ended with status {}", pane->exit_code.value_or(0));
+}
+
+/// The files that a program has to find when it starts.
+async::Task<Result<void>> place(Agents::Tunnel agentd, std::vector<kinds::File> files, std::string user) {
+  for (kinds::File& file : files) {
+    api::FilesWriteRequest write;
+    write.path = api::Path(file.path);
+    write.user = file.root ? "0" : user;
+    write.data = Bytes{std::move(file.content)};
+    write.mode = file.mode;
+    write.parents = true;
+    write.if_exists = file.keep ? api::WriteMode::create : api::WriteMode::any;
+    const auto written = co_await wire::call_with_timeout(*agentd, api::inside::kFilesWrite, write, kLimit);
+    const bool kept = !written && file.keep && written.error().code == Code::already_exists;
+    if (!written && !kept) co_return fail(written.error(), file.path);
+  }
+  co_return {};
+}
+
+async::Task<Result<bool>> runs_already(Agents::Tunnel agentd, std::string agent) {
+  const api::PaneListRequest request{.labels = {{"agent", agent}}, .states = false};
+  const auto panes = co_await wire::call_with_timeout(*agentd, api::inside::kPaneList, request, kLimit);
+  if (!panes) co_return fail(panes.error());
+  co_return std::ranges::any_of(panes->panes, [](const api::PaneInfo& pane) { return pane.running; });
+}
+
+/// What a program is started with. One that cannot take a conversation up begins anew.
+Result<kinds::Start> start_of(const kinds::Kind& kind, kinds::StartSpec spec, const std::string& whole_brief) {
+  Result<kinds::Start> start = kind.start(spec);
+  if (start || start.error().code != Code::unimplemented || spec.mode != kinds::Mode::resume) return start;
+  spec.mode = kinds::Mode::full_screen;
+  spec.brief = whole_brief;
+  return kind.start(spec);
+}
+
+constexpr std::string_view kResumed =
+    "Your program ended before the work was done, and has been started again. What you had committed is there. Go on: "
+    "`swarm task next` gives you the work that is still yours.";
+
+}  // namespace
+
+async::Task<Result<void>> Agents::mark(std::shared_ptr<Swarm> swarm, std::string agent, std::string state,
+                                       std::string reason) {
+  Result<void> written = co_await swarms_.change(swarm, [agent, state, reason](Record& record) {
+    for (api::SwarmAgentInfo& one : record.info.agents) {
+      if (one.id != agent) continue;
+      one.state = state;
+      one.reason = reason;
+    }
+  });
+  co_return written;
+}
+
+async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name, Cause cause) {
+  const auto one_by_one = co_await swarm->starting.take();
+  const api::SwarmAgentInfo* known = swarm->agent(name);
+  if (known == nullptr) co_return fail(Code::not_found, fmt::format("the swarm has no agent '{}'", name));
+  const api::SwarmAgentInfo agent = *known;
+  const Result<bool> running = co_await runs_already(agentd, name);
+  if (!running) co_return fail(running.error());
+  if (!*running) {
+    const Result<kinds::Kind> kind = kinds::find(agent.kind);
+    if (!kind) co_return fail(kind.error());
+    const std::string brief = swarm->record.hidden.briefs[name];
+    kinds::StartSpec spec{
+        .agent = name, .role = agent.role, .brief = brief, .home = "/home/" + agent.user, .worktree = agent.worktree};
+    if (agent.mode == api::AgentMode::one_shot) {
+      spec.mode = kinds::Mode::one_shot;
+      if (cause != Cause::first) spec.brief += "\n\n" + std::string(cause == Cause::turn ? "Go on." : kResumed);
+    } else if (cause == Cause::resume) {
+      spec.mode = kinds::Mode::resume;
+      spec.brief = kResumed;
+    }
+    Result<kinds::Start> start = start_of(*kind, std::move(spec), brief);
+    if (!start) co_return fail(start.error());
+    for (const auto& [variable, value] : swarm->record.hidden.env) start->env.insert_or_assign(variable, value);
+    const Result<void> placed = co_await place(agentd, std::move(start->files), agent.user);
+    if (!placed) co_return fail(placed.error(), "prepare " + name);
+
+    // In the terminal that it had, if there is one: its output goes on in the same log.
+    const api::PaneRestartRequest again{.pane = name, .argv = start->argv, .env = start->env, .grace_ms = 2s};
+    Result<api::PaneInfo> opened = fail(Code::not_found, "");
+    if (cause != Cause::first) {
+      opened = co_await wire::call_with_timeout(*agentd, api::inside::kPaneRestart, again, kLimit);
+    }
+    if (!opened && opened.error().code == Code::not_found) {
+      const api::PaneOpenRequest open{.pane = name,
+                                      .argv = std::move(start->argv),
+                                      .env = std::move(start->env),
+                                      .cwd = api::Path(agent.worktree),
+                                      .user = agent.user,
+                                      .labels = {{"agent", name}, {"swarm", swarm->id()}},
+                                      .program = kind->program(),
+                                      .replace = true};
+      opened = co_await wire::call_with_timeout(*agentd, api::inside::kPaneOpen, open, kLimit);
+    }
+    if (!opened) co_return fail(opened.error(), "start " + name);
+  }
+  swarm->shifts[name].begun = swarms_.with().loop.clock().now();
+  Result<void> written = co_await swarms_.change(swarm, [name, again = !*running](Record& record) {
+    for (api::SwarmAgentInfo& one : record.info.agents) {
+      if (one.id != name) continue;
+      one.state = "running";
+      one.reason.clear();
+      one.pane = name;
+      if (again) ++one.starts;
+    }
+  });
+  co_return written;
+}
+
+async::Task<Result<void>> Agents::start(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent,
+                                        std::string brief) {
+  if (swarm->record.hidden.briefs[agent] != brief) {
+    const Result<void> kept =
+        co_await swarms_.change(swarm, [agent, brief](Record& record) { record.hidden.briefs[agent] = brief; });
+    if (!kept) co_return fail(kept.error());
+  }
+  Result<void> launched = co_await launch(std::move(swarm), std::move(agentd), std::move(agent), Cause::first);
+  co_return launched;
+}
+
+async::Task<Result<void>> Agents::stop(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent) {
+  // Marked first, so that whoever watches does not start it again.
+  const Result<void> marked = co_await mark(swarm, agent, "ended");
+  if (!marked) co_return fail(marked.error());
+  const api::PaneKillRequest kill{.pane = agent, .grace_ms = 2s};
+  const auto ended = co_await wire::call_with_timeout(*agentd, api::inside::kPaneKill, kill, kLimit);
+  if (!ended && ended.error().code != Code::not_found) co_return fail(ended.error());
+  co_return {};
+}
+
+async::Task<Result<void>> Agents::join(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name) {
+  const api::SwarmAgentInfo& agent = *swarm->agent(name);
+  api::TeamJoinRequest request{.agent = name, .role = agent.role, .kind = agent.kind, .lead = agent.lead, .skills = {}};
+  if (request.kind.starts_with("cmd:")) request.kind = "cmd";
+  for (const std::string& skill : agent.skills) request.skills.push_back({.name = skill});
+  const auto joined = co_await wire::call_with_timeout(*agentd, api::inside::kTeamJoin, request, kLimit);
+  if (!joined) co_return fail(joined.error());
+  co_return {};
+}
+
+async::Task<bool> Agents::goes_on(std::shared_ptr<Swarm> swarm) {
+  if (swarm->record.info.step != api::SwarmStep::run || swarm->record.hidden.stop_asked) co_return false;
+  const Result<std::optional<api::RunInfo>> run = co_await swarms_.runs()->newest(swarm->id());
+  if (!run || !*run) co_return true;  // nobody knows: as before
+  const api::RunState state = (*run)->state;
+  co_return state == api::RunState::running || state == api::RunState::waiting || state == api::RunState::paused;
+}
+
+async::Task<bool> Agents::sandbox_is_gone(std::shared_ptr<Swarm> swarm) {
+  const Result<api::SandboxInfo> box = co_await swarms_.with().sandboxes.info(swarm->record.info.sandbox);
+  if (!box) co_return box.error().code == Code::not_found;
+  co_return sandbox::is_final(box->state) || box->state == api::SandboxState::lost ||
+      box->state == api::SandboxState::stopping;
+}
+
+async::Task<> Agents::tend(std::shared_ptr<Swarm> swarm) {
+  async::Loop& loop = swarms_.with().loop;
+  bool told_offline = false;
+  for (;;) {
+    auto agentd = co_await swarms_.agentd(swarm);
+    if (!agentd) {
+      const bool gone = co_await sandbox_is_gone(swarm);
+      if (!told_offline) {
+        const Result<void> told = co_await swarms_.runs()->offline(swarm->id());
+        told_offline = told.has_value();
+      }
+      if (gone) {
+        swarm->lost = true;
+        ++swarm->news;
+        swarm->changed.notify_all();
+        co_return;
+      }
+      co_await async::sleep_for(loop, kAgain);
+      continue;
+    }
+    // Also the first time: the daemon before this may have been killed while it was offline.
+    const Result<void> told = co_await swarms_.runs()->online(swarm->id());
+    told_offline = !told.has_value();
+    async::Event cut(loop);
+    async::TaskSet watchers(loop);
+    for (const api::SwarmAgentInfo& agent : swarm->record.info.agents) {
+      watchers.spawn(watch(this, swarm, *agentd, agent.id, cut));
+    }
+    co_await cut.wait();
+  }
+}
+
+async::Task<> Agents::watch(Agents* self, std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name,
+                            async::Event& cut) {
+  for (;;) {
+    const std::string state = swarm->agent(name)->state;
+    if (state != "running" && state != "gone") {
+      co_await swarm->changed.wait();
+      continue;
+    }
+    const bool gone = state == "gone";
+    const api::PaneWaitRequest wait{.pane = name, .states = gone ? kAlive : kOver, .timeout_ms = kWatch};
+    auto waiting = wire::call(*agentd, api::inside::kPaneWait, wait);
+    const Result<api::PaneInfo> pane = co_await std::move(waiting);
+    if (agentd->closed()) {
+      cut.set();
+      co_return;
+    }
+    if (!pane && pane.error().code == Code::deadline_exceeded) continue;
+    if (!pane && pane.error().code != Code::not_found) {
+      logger().warn("an agent cannot be watched", {{"swarm", swarm->id()}, {"agent", name}, {"error", pane.error()}});
+      co_await async::sleep_for(self->swarms_.with().loop, kAgain);
+      continue;
+    }
+    if (swarm->agent(name)->state != state) continue;  // it was stopped on purpose, or started by others
+    if (!gone) {
+      co_await self->ended(swarm, agentd, name, pane ? std::optional(*pane) : std::nullopt);
+    } else if (!pane) {
+      co_await swarm->changed.wait();
+    } else {
+      // Somebody started it again.
+      swarm->shifts[name] = {};
+      const Result<void> joined = co_await self->join(swarm, agentd, name);
+      if (!joined) logger().warn("an agent cannot join again", {{"agent", name}, {"error", joined.error()}});
+      const Result<void> marked = co_await self->mark(swarm, name, "running");
+      const api::SwarmAgentInfo agent = *swarm->agent(name);
+      const Result<void> told = co_await self->swarms_.runs()->agent_here(
+          swarm->id(), {.name = agent.id, .role = agent.role, .skills = agent.skills, .lead = agent.lead});
+      if (!marked || !told) logger().warn("an agent is back", {{"swarm", swarm->id()}, {"agent", name}});
+    }
+  }
+}
+
+async::Task<> Agents::give_up(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent, std::string why) {
+  logger().warn("an agent is given up", {{"swarm", swarm->id()}, {"agent", agent}, {"reason", why}});
+  const Result<void> marked = co_await mark(swarm, agent, "gone", why);
+  // Its locks go with it.
+  const auto left =
+      co_await wire::call_with_timeout(*agentd, api::inside::kTeamLeave, {.agent = agent, .reason = why}, kLimit);
+  if (!left) logger().warn("its locks run out by themselves", {{"agent", agent}, {"error", left.error()}});
+  const Result<void> told = co_await swarms_.runs()->agent_gone(swarm->id(), agent, why);
+  if (!marked || !told) logger().error("the work of an agent waits for it", {{"swarm", swarm->id()}, {"agent", agent}});
+}
+
+async::Task<> Agents::ended(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name,
+                            std::optional<api::PaneInfo> pane) {
+  async::Loop& loop = swarms_.with().loop;
+  const bool goes = co_await goes_on(swarm);
+  if (!goes) {
+    const Result<void> marked = co_await mark(swarm, name, "ended");
+    static_cast<void>(marked);  // for people to see; the end of the swarm says it too
+    co_return;
+  }
+  Shift& shift = swarm->shifts[name];
+  if (swarm->agent(name)->mode == api::AgentMode::one_shot && pane && pane->exit_code == 0U) {
+    const Result<void> marked = co_await mark(swarm, name, "resting");
+    static_cast<void>(marked);
+    const Result<std::string> turn = co_await swarms_.runs()->next_turn(swarm->id(), name);
+    if (turn && turn->empty()) {
+      const Result<void> over = co_await mark(swarm, name, "ended");
+      static_cast<void>(over);
+      co_return;
+    }
+    // One that leaves the same thing undone again and again has fallen as one that crashed has.
+    const bool got_on = turn && *turn != shift.turn;
+    if (turn) shift.turn = *turn;
+    if (got_on) {
+      shift.falls = 0;
+      const Result<void> launched = co_await launch(swarm, agentd, name, Cause::turn);
+      if (launched || agentd->closed()) co_return;
+      logger().warn("an agent could not be started", {{"agent", name}, {"error", launched.error()}});
+    }
+  }
+  std::string why = how_it_ended(pane);
+  Cause cause = loop.clock().now() - shift.begun > kShort ? Cause::resume : Cause::again;
+  for (;;) {
+    const MonoTime now = loop.clock().now();
+    if (shift.falls == 0 || now - shift.first_fall > kFallsWithin) {
+      shift.falls = 0;
+      shift.first_fall = now;
+    }
+    // A sandbox that was made anew has no panes; that is no fall.
+    if (pane && ++shift.falls > kFalls) {
+      co_await give_up(swarm, agentd, name,
+                       fmt::format("its program ended {} times; the last time {}", shift.falls, why));
+      co_return;
+    }
+    if (pane) co_await async::sleep_for(loop, kFirstPause * (1 << shift.falls) / 2);
+    const bool still = co_await goes_on(swarm);
+    if (!still || agentd->closed()) co_return;  // whoever watches looks again
+    const Result<void> launched = co_await launch(swarm, agentd, name, cause);
+    if (launched || agentd->closed()) co_return;
+    why = launched.error().message;
+    cause = Cause::again;
+    if (!pane) pane.emplace();  // from here on it counts
+  }
+}
+
+}  // namespace swarm::swarms
