@@ -65,11 +65,15 @@ Result<HookInput> read_hook(std::string_view json) {
     if (input.detail.empty()) input.detail = text_at(*read, key, 500);
   }
   const Value* arguments = read->find("tool_input");
-  if (arguments == nullptr || !changes_files(input.tool)) return input;
-  for (const std::string_view key : {"file_path", "notebook_path", "path"}) add_path(input, path_at(*arguments, key));
+  if (arguments == nullptr) return input;
+  if (changes_files(input.tool)) {
+    for (const std::string_view key : {"file_path", "notebook_path", "path"}) add_path(input, path_at(*arguments, key));
+  }
+  // Codex takes a patch from its shell too, and applies it itself.
   for (const std::string_view key : {"command", "patch", "input"}) {
     const Value* patch = arguments->find(key);
-    if (patch != nullptr && patch->as_string() != nullptr) add_patched(input, *patch->as_string());
+    const std::string* text = patch == nullptr ? nullptr : patch->as_string();
+    if (text != nullptr && text->find("*** Begin Patch") != std::string::npos) add_patched(input, *text);
   }
   return input;
 }

@@ -29,7 +29,7 @@ struct HookInput {
 /// Reads it. `invalid_argument` for what is no JSON object, `resource_exhausted` beyond what any program says.
 Result<HookInput> read_hook(std::string_view json);
 
-/// Whether the tool changes the files that it names.
+/// Whether the tool changes the file that it names.
 bool changes_files(std::string_view tool);
 
 }  // namespace swarm::cli

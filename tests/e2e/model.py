@@ -11,11 +11,14 @@ class Model(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, script):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), self.handler())
         self.script = script
         self.requests = []
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handler(self):
+        return Handler
 
     @property
     def port(self):
@@ -89,3 +92,44 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+class ResponsesModel(Model):
+    """The same behind OpenAI's wire (POST /v1/responses), as Codex speaks it."""
+
+    def handler(self):
+        return ResponsesHandler
+
+
+class ResponsesHandler(Handler):
+    def do_GET(self):
+        self.send(200, "application/json", b'{"models": [], "data": []}')
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        with self.server.lock:
+            self.server.requests.append(request)
+            number = len(self.server.requests)
+        items = [self.item(number, i, block) for i, block in enumerate(self.server.script(request))]
+        response = {"id": f"resp_{number}", "object": "response", "status": "completed", "output": items,
+                    "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15,
+                              "input_tokens_details": {"cached_tokens": 0},
+                              "output_tokens_details": {"reasoning_tokens": 0}}}
+        events = [("response.created", {"response": {**response, "status": "in_progress", "output": []}})]
+        for i, item in enumerate(items):
+            events.append(("response.output_item.added", {"output_index": i, "item": item}))
+            events.append(("response.output_item.done", {"output_index": i, "item": item}))
+        events.append(("response.completed", {"response": response}))
+        body = "".join(f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n" for name, data in events)
+        self.send(200, "text/event-stream", body.encode())
+
+    @staticmethod
+    def item(number, i, block):
+        if block["type"] == "text":
+            return {"type": "message", "id": f"m_{number}_{i}", "role": "assistant",
+                    "content": [{"type": "output_text", "text": block["text"], "annotations": []}]}
+        if block["name"] == "apply_patch":
+            return {"type": "custom_tool_call", "id": f"ctc_{number}_{i}", "call_id": block["id"],
+                    "name": "apply_patch", "input": block["input"]["patch"]}
+        return {"type": "function_call", "id": f"fc_{number}_{i}", "call_id": block["id"], "name": block["name"],
+                "arguments": json.dumps(block["input"])}

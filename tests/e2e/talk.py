@@ -33,7 +33,8 @@ def kind(name, **values):
         for key, value in values.items():
             words = words.replace("{" + key + "}", json.dumps(value)[1:-1] if escape else value)
         return words
-    start = {mode: [fill(word) for word in words if word not in ("--model", "{model}")]
+    without = () if values.get("model") else ("--model", "{model}")
+    start = {mode: [fill(word) for word in words if word not in without]
              for mode, words in data["start"].items()}
     env = {key: fill(value) for key, value in data["env"].items()}
     files = [{**f, "path": fill(f["path"]), "content": fill(f["content"], f.get("format") != "raw")}
@@ -105,19 +106,19 @@ class Office:
         self.rpc.call("files.write", {"sandbox": self.box, "path": path, "data": content.encode(), "parents": True,
                                       "mode": mode, "user": user})
 
-    def prepare(self, name, brief, agent=0):
+    def prepare(self, name, brief, agent=0, model=""):
         """The kind's files are there; what to start."""
         user, home = f"agent-{agent}", f"/home/agent-{agent}"
         start, env, files, program = kind(name, brief=brief, home=home, worktree="/workspace/app",
                                           model_url=self.url, model_key=KEY, model_key_tail=KEY[-20:],
-                                          swarm="/opt/swarm/bin/swarm")
+                                          swarm="/opt/swarm/bin/swarm", model=model)
         for file in files:
             self.write(file["path"], file["content"], "0" if file.get("root") else user, file.get("mode", 0o644))
         return start, {"pane": user, "user": user, "cwd": "/workspace/app", "env": env, "program": program,
                        "sandbox": self.box, "cols": 110, "rows": 40}
 
-    def open(self, name, brief, agent=0, settle=True):
-        start, pane = self.prepare(name, brief, agent)
+    def open(self, name, brief, agent=0, settle=True, model=""):
+        start, pane = self.prepare(name, brief, agent, model)
         self.rpc.call("pane.open", {**pane, "argv": start["full_screen"]})
         if settle:
             self.answered(agent)
@@ -130,7 +131,7 @@ class Office:
     def answered(self, agent=0, before=0):
         """Its model was asked more than `before` times, and its turn is over."""
         try:
-            wait_until(lambda: len(self.script.turns()) > before, timeout=120, what="a turn")
+            wait_until(lambda: len(self.script.turns()) > before, timeout=90, what="a turn")
         except TimeoutError as error:
             raise AssertionError(f"{error}\n{self.screen(agent)}") from None
         return self.ready(agent)

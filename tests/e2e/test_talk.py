@@ -157,3 +157,29 @@ def test_nothing_lands_in_what_somebody_types(office):
     assert len(office.script.turns()) == turns + 1
     assert any(long in t for t in texts(office.script.turns()[-1]["messages"][-1]))
     assert json.dumps(office.script.turns()[-1]["messages"][-1]).count("line 1099 ") == 1
+
+
+def test_eight_at_once(office):
+    """Each in a pane of its own; a message to all, one to each, and none twice."""
+    for i in range(2, 8):
+        office.rpc.call("team.join", {"swarm": "swm_talk", "agent": f"agent-{i}", "role": "implement"})
+    for i in range(8):
+        office.open("claude", f"You are number {i}", agent=i, settle=False)
+    wait_until(lambda: len(office.script.turns()) >= 8, timeout=180, what="eight briefs")
+    for i in range(8):
+        office.ready(i)
+    everybody = office.rpc.call("message.send", {"swarm": "talk", "all": True, "body": "to all"})["id"]
+    own = [office.send(f"to {i}", to=f"agent-{i}") for i in range(8)]
+
+    def states(id):
+        return {d["state"] for d in office.rpc.call("message.show", {"swarm": "talk", "id": id})["deliveries"]}
+    wait_until(lambda: "queued" not in states(everybody).union(*(states(id) for id in own)), timeout=180,
+               what="their delivery")
+    for i in range(8):
+        office.ready(i)
+
+    def last(i):
+        return [r for r in office.script.turns() if any(f"You are number {i}" in t for t in texts(r["messages"]))][-1]
+    for i, id in enumerate(own):
+        wait_until(lambda: times(last(i), id) == 1 and times(last(i), everybody) == 1, timeout=60, what=f"agent-{i}")
+        assert sum(times(last(i), other) for other in own) == 1

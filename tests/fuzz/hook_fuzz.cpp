@@ -34,6 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           "a cut through a character");
   require(is_path(input->transcript) && is_path(input->cwd) && input->paths.size() <= 500, "a path");
   for (const std::string& path : input->paths) require(is_path(path) && !path.empty(), "a file");
-  require(input->paths.empty() || cli::changes_files(input->tool), "a path without a change");
+  require(input->paths.empty() || cli::changes_files(input->tool) || text.find("Begin Patch") != text.npos ||
+              text.find('\\') != text.npos,
+          "a path without a change");
   return 0;
 }
