@@ -42,6 +42,11 @@ def kind(name, **values):
     return start, env, files, {**data["screen"], "kind": name, "delivery": data["delivery"]}
 
 
+def in_conversation(request):
+    """Not one for a title or the like, which offers no tools, or one."""
+    return len(request.get("tools") or []) > 1
+
+
 class Script:
     """A model that gives the answers of a list, one for each request of the conversation; then it has nothing to say."""
 
@@ -50,7 +55,7 @@ class Script:
         self.model = model(self.answer)
 
     def answer(self, request):
-        if not request.get("tools") or not self.answers:
+        if not in_conversation(request) or not self.answers:
             return [text("Done.")]
         next_one = self.answers.popleft()
         return next_one(request) if callable(next_one) else next_one
@@ -60,7 +65,7 @@ class Script:
         self.answers.extend([a] if isinstance(a, dict) else a for a in answers)
 
     def turns(self):
-        return self.model.turns()
+        return [request for request in self.model.turns() if in_conversation(request)]
 
 
 def texts(value):
@@ -125,8 +130,9 @@ class Office:
         return start
 
     def ready(self, agent=0, timeout=120_000):
-        return self.rpc.call("pane.wait", {"sandbox": self.box, "pane": f"agent-{agent}", "states": ["ready"],
-                                           "timeout_ms": timeout})
+        self.rpc.call("pane.wait", {"sandbox": self.box, "pane": f"agent-{agent}", "states": ["ready"],
+                                    "timeout_ms": timeout})
+        wait_until(lambda: not (self.agent(agent).get("delivery") or {}).get("in_turn"), what="the end of its turn")
 
     def answered(self, agent=0, before=0):
         """Its model was asked more than `before` times, and its turn is over."""

@@ -134,6 +134,12 @@ def test_without_its_hooks_it_is_not_reached(office):
 
 def test_nothing_lands_in_what_somebody_types(office):
     office.open("claude", "Say that you are there")
+    # Its swarm is there as MCP tools too, and they know who it is.
+    office.script.will(tool(9, "mcp__swarm__whoami"), text("I am agent-0."))
+    office.prompt("Who are you?")
+    answer = wait_until(lambda: office.script.turns()[2:], what="the answer of the tool")[0]
+    assert any('"agent":"agent-0"' in t for t in texts(answer["messages"])), answer["messages"][-2:]
+    office.ready()
     turns = len(office.script.turns())
     office.rpc.call("pane.send", {"sandbox": office.box, "pane": "agent-0", "text": "half a sentence"})
     wait_until(lambda: office.rpc.call("pane.list", {"sandbox": office.box})["panes"][0]["state"] == "typing",
