@@ -7,11 +7,19 @@
 #include "client/output/human.hpp"
 #include "client/output/progress.hpp"
 #include "client/output/sanitizer.hpp"
+#include "client/output/width.hpp"
 
 namespace swarm::client {
 namespace {
 
+// Where the values of the fields below begin.
+constexpr std::size_t kValueAt = sizeof "Last failure:  " - 1;
+
 void show_pool(Context& context, const api::PoolInfo& pool) {
+  const std::size_t columns = context.printer.out().columns;
+  const auto fit = [room = columns > kValueAt ? columns - kValueAt : 0](const std::string& text) {
+    return wrap_to_width(text, room);
+  };
   Fields fields;
   fields.add("Pool", one_line(pool.name), Style::strong);
   fields.add("Template", one_line(pool.template_name));
@@ -20,12 +28,12 @@ void show_pool(Context& context, const api::PoolInfo& pool) {
              fmt::format("{} of {} wanted{}", pool.ready, pool.target,
                          pool.being_made > 0 ? fmt::format(", {} being made", pool.being_made) : ""),
              ready_style(pool));
-  fields.add("Settings", fmt::format("{} to {} ready, idle ones go after {}, old ones after {} ({})", pool.min_ready,
-                                     pool.max_ready, human_duration(pool.max_idle_ms), human_duration(pool.max_age_ms),
-                                     one_line(pool.from)));
-  fields.add("Why", one_line(pool.why));
+  fields.add("Settings", fit(fmt::format("{} to {} ready, idle ones go after {}, old ones after {} ({})",
+                                         pool.min_ready, pool.max_ready, human_duration(pool.max_idle_ms),
+                                         human_duration(pool.max_age_ms), one_line(pool.from))));
+  fields.add("Why", fit(one_line(pool.why)));
   fields.add("Breaker", breaker_text(pool), breaker_style(pool.breaker));
-  if (pool.last_failure) fields.add("Last failure", one_line(*pool.last_failure));
+  if (pool.last_failure) fields.add("Last failure", fit(one_line(*pool.last_failure)));
   const api::PoolCounters& counted = pool.counters;
   fields.add("Claims",
              fmt::format("{} warm, {} cold", human_count(counted.warm_claims), human_count(counted.cold_claims)));
@@ -40,12 +48,15 @@ void show_status(Context& context, const api::PoolStatusReply& reply) {
     context.printer.note("There are no pools; 'swarmctl pool set NAME --template TEMPLATE --min 2' opens one");
   } else {
     context.printer.table(pool_table(reply.pools));
-    for (const api::PoolInfo& pool : reply.pools) context.printer.line("  " + one_line(pool.name + ": " + pool.why));
+    for (const api::PoolInfo& pool : reply.pools) {
+      context.printer.line(
+          wrap_to_width("  " + one_line(pool.name + ": " + pool.why), context.printer.out().columns, "    "));
+    }
   }
   context.printer.line("");
   context.printer.table(capacity_table(reply.capacity));
   context.printer.line("");
-  context.printer.line(claims_text(reply.claims));
+  context.printer.line(wrap_to_width(claims_text(reply.claims), context.printer.out().columns, "  "));
 }
 
 async::Task<Result<int>> status(Context& context, std::string pool) {

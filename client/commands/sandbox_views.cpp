@@ -115,7 +115,9 @@ Fields sandbox_fields(const api::SandboxInfo& sandbox, WallTime now) {
   if (sandbox.ended_us) {
     fields.add("Ended", when(*sandbox.ended_us));
   } else {
-    if (sandbox.lease_expires_us) fields.add("Ends unless used", when(*sandbox.lease_expires_us));
+    // A pause may be long: its lease does not run out, and only what is said below ends it.
+    const bool leased = sandbox.lease_expires_us && sandbox.state != api::SandboxState::paused;
+    if (leased) fields.add("Ends unless used", when(*sandbox.lease_expires_us));
     if (sandbox.idle_pause_ms) fields.add("Paused if idle for", human_duration(*sandbox.idle_pause_ms));
     if (sandbox.idle_kill_ms) fields.add("Ends if idle for", human_duration(*sandbox.idle_kill_ms));
     if (sandbox.lifetime_ends_us) fields.add("Ends in any case", when(*sandbox.lifetime_ends_us));

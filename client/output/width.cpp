@@ -74,4 +74,30 @@ std::string cut_to_width(std::string_view text, std::size_t columns) {
   return out + "…";
 }
 
+std::string wrap_to_width(std::string_view text, std::size_t columns, std::string_view indent) {
+  if (columns == 0) return std::string(text);
+  std::string out(text.substr(0, std::min(text.find_first_not_of(' '), text.size())));
+  text.remove_prefix(out.size());
+  std::size_t width = out.size();
+  bool begun = false;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    const std::size_t needed = display_width(word);
+    if (begun && width + 1 + needed > columns) {
+      out += "\n";
+      out += indent;
+      width = indent.size();
+    } else if (begun) {
+      out += ' ';
+      ++width;
+    }
+    out += word;
+    width += needed;
+    begun = true;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
 }  // namespace swarm::client

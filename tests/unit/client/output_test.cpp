@@ -134,5 +134,15 @@ TEST_CASE("quiet leaves out notes, never results and warnings") {
   CHECK(captured.out == "result\n");
 }
 
+TEST_CASE("long sentences are broken at spaces") {
+  CHECK(wrap_to_width("one two three", 0) == "one two three");
+  CHECK(wrap_to_width("one two three", 13) == "one two three");
+  CHECK(wrap_to_width("one two three", 12) == "one two\nthree");
+  CHECK(wrap_to_width("one two three", 7, "  ") == "one two\n  three");
+  CHECK(wrap_to_width("  p: one two", 8, "    ") == "  p: one\n    two");
+  CHECK(wrap_to_width("incomprehensibilities are", 10) == "incomprehensibilities\nare");
+  CHECK(wrap_to_width("", 10).empty());
+}
+
 }  // namespace
 }  // namespace swarm::client
