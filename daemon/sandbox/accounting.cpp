@@ -81,18 +81,30 @@ Step Sandboxes::step_of(const Sandbox& sandbox, Record next, Event event, When w
 }
 
 async::Task<Result<void>> Sandboxes::account(std::shared_ptr<Sandbox> sandbox, State as, When when) {
+  Result<void> told = co_await account(std::move(sandbox), {{as, when}});
+  co_return told;
+}
+
+async::Task<Result<void>> Sandboxes::account(std::shared_ptr<Sandbox> sandbox,
+                                             std::vector<std::pair<State, When>> happened) {
   if (with_.steward == nullptr) co_return {};
   const auto turn = co_await sandbox->turn.take();
   const bool there = sandbox->state() == State::paused || is_usable(sandbox->state());
   if (!there) co_return {};  // it ended meanwhile, and that is told by itself
-  // A pause that is told here is one that has come about: what is not certain of it stands in `when`.
-  Step step = step_of(*sandbox, sandbox->record, Event::answered, when);
-  step.record.info.state = as;
-  Result<void> told =
-      co_await with_.store.write("sandbox.account", store::Durability::power,
-                                 [step = std::move(step), steward = with_.steward](store::Changes& changes) {
-                                   return steward->stepped(changes, step);
-                                 });
+  std::vector<Step> steps;
+  for (const auto& [as, when] : happened) {
+    // A pause that is told here is one that has come about: what is not certain of it stands in `when`.
+    steps.push_back(step_of(*sandbox, sandbox->record, Event::answered, when));
+    steps.back().record.info.state = as;
+  }
+  Result<void> told = co_await with_.store.write(
+      "sandbox.account", store::Durability::power,
+      [steps = std::move(steps), steward = with_.steward](store::Changes& changes) -> Result<void> {
+        for (const Step& step : steps) {
+          if (Result<void> done = steward->stepped(changes, step); !done) return done;
+        }
+        return {};
+      });
   co_return told;
 }
 
@@ -223,9 +235,14 @@ async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox)
   }
   // It may cost from the moment that the provider is asked, whether or not its answer arrives.
   // Whether it stood still until then may be in doubt, too: an earlier run asked for that, or a resume failed.
-  Result<void> told = co_await account(sandbox, State::paused, {.found = true});
-  if (told) told = co_await account(sandbox, State::claimed, {.perhaps = true});
+  std::vector<std::pair<State, When>> stood_and_may_run = {{State::paused, {.found = true}},
+                                                           {State::claimed, {.perhaps = true}}};
+  const Result<void> told = co_await account(sandbox, std::move(stood_and_may_run));
   if (!told) co_return fail(told.error());
+  if (sandbox->state() != State::paused) {
+    co_return fail(Code::failed_precondition,
+                   fmt::format("sandbox {} is {} meanwhile", sandbox->id(), state_name(sandbox->state())));
+  }
   const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
   if (!resumed) {
     sandbox->may_run = true;  // the next list tells
@@ -244,9 +261,10 @@ async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox)
 async::Task<> Sandboxes::go_on(std::shared_ptr<Sandbox> sandbox) {
   const auto one_by_one = co_await sandbox->switching.take();
   if (!is_usable(sandbox->state())) co_return;
-  const Result<void> stood = co_await account(sandbox, State::paused, {.found = true});
-  const Result<void> may_run = co_await account(sandbox, sandbox->state(), {.perhaps = true});
-  if (!stood || !may_run) co_return;  // the store has said why; tried again with the next list
+  std::vector<std::pair<State, When>> stood_and_may_run = {{State::paused, {.found = true}},
+                                                           {sandbox->state(), {.perhaps = true}}};
+  const Result<void> told = co_await account(sandbox, std::move(stood_and_may_run));
+  if (!told || !is_usable(sandbox->state())) co_return;  // tried again with the next list
   const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
   if (!resumed) {
     logger().warn("it stands still unasked", {{"sandbox", sandbox->id()}, {"error", resumed.error()}});

@@ -125,7 +125,6 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
 
 /// Ours by its metadata, and not among the living: ended in the record, or never recorded.
 async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed entry) {
-  logger().warn("ending a sandbox that nobody recorded", {{"provider", by.name()}, {"sandbox", entry.id}});
   const Instant listed = instant();
   Result<std::optional<Record>> record = co_await with_.store.read(
       [id = entry.id](store::Database& db) -> Result<std::optional<Record>> { return load(db, id); });
@@ -134,6 +133,7 @@ async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed e
     co_return;
   }
   if (!*record) {  // a store that was restored from an older copy
+    logger().warn("ending a sandbox that nobody recorded", {{"provider", by.name()}, {"sandbox", entry.id}});
     const Result<void> killed = co_await by.kill(entry.ref);
     if (!killed) logger().warn("it could not be ended", {{"sandbox", entry.id}, {"error", killed.error()}});
     co_return;
@@ -166,6 +166,7 @@ async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed e
       co_return;
     }
   }
+  logger().warn("ending a sandbox that its record has as ended", {{"provider", by.name()}, {"sandbox", entry.id}});
   const Result<void> ended = co_await end_record(by, known, listed);
   if (!ended) logger().warn("it could not be ended", {{"sandbox", entry.id}, {"error", ended.error()}});
 }

@@ -136,6 +136,8 @@ class Sandboxes final : private PoolHost {
                                      std::function<void(Record&)> change, Also also = {}, When when = {});
   /// Tells the steward of a step that the record does not show: a pause that has come about, a resume that is begun.
   async::Task<Result<void>> account(std::shared_ptr<Sandbox> sandbox, State as, When when);
+  /// Several at once, in one transaction.
+  async::Task<Result<void>> account(std::shared_ptr<Sandbox> sandbox, std::vector<std::pair<State, When>> happened);
   /// It was listed as running then: a pause that failed has not come about.
   async::Task<> settle_pause(std::shared_ptr<Sandbox> sandbox, Instant listed);
   /// When it was last there for certain; nothing when this run has not seen it.

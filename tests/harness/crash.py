@@ -390,6 +390,7 @@ class Harness:
             "SELECT o.sandbox, sum(l.ns), sum(l.bound_ns) FROM cost_ledger l JOIN cost_owners o ON o.id = l.owner "
             "WHERE l.kind = 0 AND o.provider = 'scripted' GROUP BY o.sandbox")}
         store.close()
+        log = self.daemon.log.read_text()  # names each that it found in a list though it had given it up
         exact = within = self.never_shown = 0
         outside = []
         for account in accounts:
@@ -398,13 +399,14 @@ class Harness:
             resumed = [int(t) for t in account.get("resumed_ns", [])]
             for i, paused in enumerate(account.get("paused_ns", [])):
                 ran -= (resumed[i] if i < len(resumed) else end) - int(paused)
+            late = int(account["listed_ns"]) - int(account["started_ns"])
             ns, bound = booked.pop(account["id"], (0, 0))
             if ns == ran:
                 exact += 1
             elif abs(ns - ran) <= bound:
                 within += 1
-            elif not account["shown"] and int(account["listed_ns"]) - int(account["started_ns"]) > PROMISE_NS:
-                self.never_shown += 1  # its create was never answered, and it ended before a list showed it
+            elif late > PROMISE_NS and account["id"] not in log:
+                self.never_shown += 1  # its create was never answered, and it ended before the daemon saw it in a list
             else:
                 outside.append((account, ns - ran, bound))
         phantoms = {sandbox: ns for sandbox, (ns, bound) in booked.items() if abs(ns) > bound}

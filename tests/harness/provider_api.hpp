@@ -101,7 +101,6 @@ struct Account {
   std::string owner;
   std::string started_ns;
   std::string listed_ns;
-  bool shown = false;
   std::optional<std::string> ended_ns;
   std::vector<std::string> paused_ns;
   std::vector<std::string> resumed_ns;
@@ -114,7 +113,6 @@ struct Account {
     d.field("owner", &Account::owner, "Whose.").required();
     d.field("started_ns", &Account::started_ns, "When it started.").required();
     d.field("listed_ns", &Account::listed_ns, "When its list shows it first.").required();
-    d.field("shown", &Account::shown, "A list has shown it.");
     d.field("ended_ns", &Account::ended_ns, "When it ended.");
     d.field("paused_ns", &Account::paused_ns, "Each time it was paused.");
     d.field("resumed_ns", &Account::resumed_ns, "Each time it went on.");

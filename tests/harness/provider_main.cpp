@@ -203,9 +203,8 @@ class Provider {
       co_await misbehave(connection);
       co_return fail(Code::unavailable, "500: the list cannot be had");
     }
-    for (auto& [ref, sandbox] : sandboxes_) {
+    for (const auto& [ref, sandbox] : sandboxes_) {
       if (sandbox.account.ended_ns || loop_.clock().now() < sandbox.listed_from) continue;
-      sandbox.account.shown = true;
       reply.sandboxes.push_back({.ref = ref,
                                  .id = sandbox.account.id,
                                  .owner = sandbox.account.owner,

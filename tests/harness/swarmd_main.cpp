@@ -3,6 +3,7 @@
 //
 //   SWARM_PROVIDER=SOCKET          where the provider program listens
 //   SWARM_PROVIDER_CAPACITY=N      how many it allows, as its plan says
+//   SWARM_RECONCILE_MS=N           how often lists are compared, in place of each half second
 //   SWARM_STEPS=FILE               steps under way, see steps.hpp
 //   SWARM_CRASH_AT=S:E:MOMENT:N    dies there, see CrashPlan
 //   SWARM_STORE_FAULT=PLAN         see FaultVfs::plan_from_environment
@@ -43,7 +44,8 @@ Result<Parts> parts() {
     all.push_back(std::make_unique<harness::RemoteProvider>(loop, socket, can));
     return Result<std::vector<std::unique_ptr<providers::Provider>>>(std::move(all));
   };
-  made.reconcile_every = std::chrono::milliseconds(500);
+  const std::string every = variable("SWARM_RECONCILE_MS");
+  made.reconcile_every = std::chrono::milliseconds(every.empty() ? 500 : std::atoi(every.c_str()));
   made.adjust = [](config::Config& config) { config.sandbox.provider = {"scripted"}; };
   if (const std::string path = variable("SWARM_STEPS"); !path.empty()) {
     const std::string at = variable("SWARM_CRASH_AT");
