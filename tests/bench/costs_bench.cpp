@@ -1,5 +1,7 @@
 // A ledger of a million entries: what a summary takes by rollups, beside reading every entry, and that both are the
 // same to the last part of a nano-USD.
+//
+//   costs_bench --fill DATABASE ENTRIES    writes entries into a store that a daemon has made, and measures nothing
 
 #include <cstdio>
 
@@ -50,14 +52,14 @@ Entry entry_at(int i) {
                     .item = "node"}};
 }
 
-void write(store::Database& db) {
+void write(store::Database& db, int entries) {
   std::vector<PriceTable> tables = {
       {.name = "e2b", .applies_to = "e2b/*", .prices = {.vcpu_hour = 50'400'000, .gib_hour = 16'200'000}}};
   must(number_tables(db, tables));
   std::vector<Entry> batch;
-  for (int i = 0; i < kEntries;) {
+  for (int i = 0; i < entries;) {
     batch.clear();
-    for (int k = 0; k < kBatch; ++k) batch.push_back(entry_at(i++));
+    for (int k = 0; k < kBatch && i < entries; ++k) batch.push_back(entry_at(i++));
     store::Transaction transaction = must(store::Transaction::begin(db, store::Transaction::Mode::immediate));
     must(book(db, batch));
     must(transaction.commit());
@@ -68,15 +70,20 @@ void write(store::Database& db) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::array domains = {store::kCoreDomain, kCostDomain};
+  const store::Identity identity{.program = "costs_bench"};
+  if (argc == 4 && std::string_view(argv[1]) == "--fill") {
+    store::Database db = must(store::open_or_create(argv[2], identity, {.access = store::Access::create}));
+    write(db, std::atoi(argv[3]));
+    return 0;
+  }
   const std::string json = bench::json_path_from(argc, argv);
   const test::TemporaryDirectory dir;
   const SystemClock clock;
-  const store::Identity identity{.program = "costs_bench"};
   store::Database db = must(store::open_or_create(dir / "db", identity, {.access = store::Access::create}));
-  const std::array domains = {store::kCoreDomain, kCostDomain};
   must(store::migrate(db, domains, identity));
   MonoTime start = clock.now();
-  write(db);
+  write(db, kEntries);
   const double seconds = std::chrono::duration<double>(clock.now() - start).count();
   std::printf("%d entries written in %.1f s (%.1f us each)\n", kEntries, seconds, seconds * 1e6 / kEntries);
 

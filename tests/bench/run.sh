@@ -20,6 +20,7 @@ printf 'load when it began: %s\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
 found=0
 for program in "$build"/bin/*_bench; do
   [ -x "$program" ] || continue
+  [ "$(basename "$program")" != claim_bench ] || continue  # claims.py runs it
   found=1
   run "$(basename "$program")" "$program" "${json[@]}"
 done
@@ -31,6 +32,12 @@ elif ! /usr/bin/python3 -c 'import msgpack, pytest' 2>/dev/null; then
   printf '\n== end_to_end: needs python3-msgpack and python3-pytest\n'; failed+=(end_to_end)
 else
   run end_to_end env SWARM_BUILD="$build" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/end_to_end.py" "${json[@]}"
+fi
+# Against a provider whose sandboxes exist in its memory only, with the daemon that the tests build.
+if [ -x "$build/bin/swarmd-under-test" ] && [ -x "$build/bin/claim_bench" ]; then
+  export PYTHONDONTWRITEBYTECODE=1
+  run claims env SWARM_BUILD="$build" /usr/bin/python3 "$source_dir/claims.py" --plot "$build/claims.svg" "${json[@]}"
+  run growth env SWARM_BUILD="$build" /usr/bin/python3 "$source_dir/growth.py" "${json[@]}"
 fi
 printf '\nload when it ended: %s\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
 [ ${#failed[@]} = 0 ] || { printf 'failed: %s\n' "${failed[*]}" >&2; exit 1; }

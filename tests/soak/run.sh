@@ -29,6 +29,7 @@ run_bytes() { soak_test endurance 'cat'; }
 run_kills() { soak_test endurance 'kills'; }
 run_growth() { soak_test growth 'memory'; }
 run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
+run_planted-properties() { "$source_dir/tests/properties/planted.sh"; }
 
 run_crash() {
   [ -x "$build/bin/swarmd-under-test" ] || { printf 'the harness is not built: cmake --build %s --target programs\n' "$build" >&2; return 1; }
@@ -45,11 +46,12 @@ declare -A about=(
   [kills]='500 kills of daemon, agentd and client at random moments'
   [growth]='100,000 requests under a heap profiler'
   [planted]='each planted bug is found by its fuzz target within a minute'
+  [planted-properties]='each planted off-by-one in limits, capacity, ledger, budgets and shares makes its property fail'
 )
-names=(cuts store calls bytes kills growth planted crash)
+names=(cuts store calls bytes kills growth planted planted-properties crash)
 
 if [ "${1:-}" = --list ]; then
-  for name in "${names[@]}"; do printf '%-8s %s\n' "$name" "${about[$name]}"; done
+  for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done
   exit 0
 fi
 [ $# -gt 0 ] || set -- "${names[@]}"

@@ -393,7 +393,9 @@ TEST_CASE("rollups are what a full scan gives, over any time and grouping") {
     const auto some_time = [&]() -> std::optional<std::int64_t> {
       if (*rc::gen::inRange(0, 3) == 0) return std::nullopt;
       const std::int64_t unit = *rc::gen::element<std::int64_t>(1, kHourUs, kDayUs);
-      const std::int64_t at = ledger.clock.wall().us + *rc::gen::inRange<std::int64_t>(-3 * kDayUs, kDayUs);
+      // Near what is booked as well as far from it, so that windows begin and end where entries do.
+      const auto back = *rc::gen::element<std::int64_t>(3 * kDayUs, 6 * kHourUs, 6 * kHourUs);
+      const std::int64_t at = ledger.clock.wall().us + *rc::gen::inRange<std::int64_t>(-back, kHourUs);
       return bucket_of(at, unit) * unit;
     };
     for (int i = 0; i < 5; ++i) {
