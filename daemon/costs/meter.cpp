@@ -341,7 +341,8 @@ Result<std::vector<Meter::Running>> Meter::load_running(store::Database& db) {
        *rows) {
     all.push_back({.open = {id, static_cast<Phase>(phase), swarm, label, provider, item, mcpu, mib, boot, ns, us, bound,
                             told, booked, gaps},
-                   .agents = std::move(agents[id])});
+                   .agents = {}});
+    if (const auto mine = agents.find(id); mine != agents.end()) all.back().agents = std::move(mine->second);
   }
   return all;
 }

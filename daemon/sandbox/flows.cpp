@@ -168,6 +168,8 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   sandbox->asked = asked.mono;
   const providers::CreateOutcome made = co_await ask_provider(sandbox, *leave, deadline);
   sandbox->creating = false;
+  // It may have been made at any time until now, and its provider lists it that much later.
+  sandbox->asked = with_.loop.clock().now();
   switch (made.kind) {
     case providers::CreateOutcome::Kind::refused:
       sandbox->failure = made.error.with_context("provider " + by->name());
