@@ -142,7 +142,7 @@ std::vector<std::string> summary_notes(const api::CostSummaryReply& reply) {
   std::vector<std::string> notes;
   if (reply.running_usd != "0") notes.push_back(human_usd(reply.running_usd) + " of it is of sandboxes that run on");
   if (reply.total.uncertain_ms.count() > 0) {
-    notes.push_back(fmt::format("{} of the time are estimated: nobody saw to the instant when something began or ended",
+    notes.push_back(fmt::format("{} of the time are estimated: some began or ended unseen",
                                 human_duration(reply.total.uncertain_ms)));
   }
   return notes;

@@ -83,7 +83,10 @@ Table sandbox_table(const std::vector<api::SandboxInfo>& sandboxes, WallTime now
   Table table(std::move(columns));
   for (const api::SandboxInfo& sandbox : sandboxes) {
     std::string ends;
-    if (!sandbox.ended_us && sandbox.lease_expires_us) ends = human_until(now, *sandbox.lease_expires_us);
+    // The lease of what is paused does not run out.
+    const bool paused = sandbox.state == api::SandboxState::paused;
+    const std::optional<std::int64_t> at = paused ? sandbox.lifetime_ends_us : sandbox.lease_expires_us;
+    if (!sandbox.ended_us && at) ends = human_until(now, *at);
     std::vector<Cell> row{sandbox.id};
     if (named) row.emplace_back(one_line(sandbox.name.value_or("")));
     row.insert(row.end(), {{state_name(sandbox.state), style_of(sandbox.state)},

@@ -55,7 +55,7 @@ min_ready = 2
 max_ready = 3
 health_interval = "200ms"
 [price.scripted]
-applies_to = "provider/scripted"
+applies_to = "scripted/*"
 vcpu_second = "0.000014"
 gib_second = "0.0000045"
 """
