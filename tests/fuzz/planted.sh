@@ -13,7 +13,7 @@ jobs=${PLANTED_JOBS:-$(nproc)}
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=0
 
 mkdir -p "$copy"
-(cd "$root" && git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf -) | tar -C "$copy" -xf -
+(cd "$root" && git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -cf - 2>/dev/null) | tar -C "$copy" -xf -
 cd "$copy"
 # tar sets the times of the sources, which are older than objects of an earlier run that had a bug in them.
 sed -n 's|^+++ b/||p' "$here"/planted/*.patch | sort -u | xargs touch
@@ -22,10 +22,12 @@ cmake --preset asan >/dev/null
 build() { cmake --build build/asan -j "$jobs" --target "$1" >"build/$1.log" 2>&1 || { tail -20 "build/$1.log"; return 1; }; }
 # fuzz TARGET [options]: runs on a copy of the seeds, so that nothing is learnt from one bug for the next.
 fuzz() {
-  local target=$1 seeds; shift
+  local target=$1 seeds words=() dictionary; shift
+  dictionary=$root/tests/fuzz/dictionaries/${target%_fuzz}.dict
+  [ ! -e "$dictionary" ] || words=("-dict=$dictionary" -only_ascii=1 -len_control=0)
   seeds=$(mktemp -d)
   cp -r "$(cat "build/asan/fuzz/$target.corpus")/." "$seeds"
-  "build/asan/fuzz/$target" "$@" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$seeds/" "$seeds" >"build/$target.log" 2>&1
+  "build/asan/fuzz/$target" "${words[@]}" "$@" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$seeds/" "$seeds" >"build/$target.log" 2>&1
 }
 
 [ $# -gt 0 ] || set -- ''
