@@ -10,3 +10,4 @@ pkg_check_modules(spdlog REQUIRED IMPORTED_TARGET spdlog)
 pkg_check_modules(git2 REQUIRED IMPORTED_TARGET libgit2)
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)
 find_package(nlohmann_json REQUIRED)
+find_package(wslay REQUIRED)  # WebSocket frames; Debian's package has no pkg-config file
