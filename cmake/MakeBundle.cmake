@@ -52,6 +52,17 @@ foreach(program IN LISTS PROGRAMS)
   endforeach()
 endforeach()
 
+# What it is, for whoever has to know whether two are the same.
+file(GLOB files RELATIVE "${draft}" "${draft}/bin/*" "${draft}/lib/*")
+list(SORT files)
+set(sums "")
+foreach(file IN LISTS files)
+  file(SHA256 "${draft}/${file}" sum)
+  string(APPEND sums "${sum} ${file}\n")
+endforeach()
+string(SHA256 id "${sums}")
+file(WRITE "${draft}/id" "${id}\n")
+
 # A sandbox that was started from the old bundle keeps it: its mount holds the directory, also after it was moved away.
 file(REMOVE_RECURSE "${OUT}.old")
 if(EXISTS "${OUT}")

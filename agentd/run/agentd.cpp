@@ -129,7 +129,13 @@ Result<void> Agentd::open() {
   Result<wire::TunnelSecret> secret = read_secret();
   if (!secret) return fail(secret.error(), "tunnel secret");
   inherited_.secret.reset();
-  listener_ = std::make_unique<transport::UnixListener>(loop_, std::move(inherited_.listener));
+  if (options_.listen != 0) {
+    auto listening = WebSocketListener::listen(loop_, static_cast<std::uint16_t>(options_.listen), random_);
+    if (!listening) return fail(listening.error());
+    websockets_ = std::move(*listening);
+  } else {
+    listener_ = std::make_unique<transport::UnixListener>(loop_, std::move(inherited_.listener));
+  }
   acceptor_ = std::make_unique<wire::TunnelAcceptor>(
       loop_, [this] { return accept_tunnel(); },
       wire::AcceptorOptions{
@@ -200,6 +206,7 @@ async::Task<Result<void>> Agentd::end_programs(std::chrono::milliseconds grace) 
 }
 
 async::Task<Result<std::unique_ptr<transport::Stream>>> Agentd::accept_tunnel() {
+  if (websockets_) co_return co_await websockets_->accept();
   Result<std::unique_ptr<transport::FdStream>> stream = co_await listener_->accept();
   if (!stream) co_return fail(stream.error());
   co_return std::unique_ptr<transport::Stream>(std::move(*stream));

@@ -18,6 +18,7 @@
 #include "agentd/rpc/team.hpp"
 #include "agentd/rpc/upward.hpp"
 #include "agentd/run/options.hpp"
+#include "agentd/tunnel/websocket_listener.hpp"
 #include "protocol/async/signals.hpp"
 #include "protocol/transport/unix.hpp"
 #include "protocol/wire/tunnel_acceptor.hpp"
@@ -26,7 +27,8 @@ namespace swarm::agentd {
 
 class Agentd {
  public:
-  /// What init handed over; see init/protocol.hpp for what each is.
+  /// What init handed over; see init/protocol.hpp for what each is. With `RunOptions::listen` there is no init, and
+  /// only the secret is there.
   struct Inherited {
     UniqueFd listener;
     UniqueFd secret;
@@ -75,6 +77,7 @@ class Agentd {
   wire::Router router_;
   wire::SessionBudget budget_;
   std::unique_ptr<transport::UnixListener> listener_;
+  std::unique_ptr<WebSocketListener> websockets_;  ///< instead of `listener_`
   std::unique_ptr<transport::UnixListener> inner_;
   std::unique_ptr<wire::TunnelAcceptor> acceptor_;
   std::uint32_t tunnels_ = 0;

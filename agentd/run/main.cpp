@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
@@ -28,6 +30,18 @@ UniqueFd inherited(int number) {
   return UniqueFd(fcntl(number, F_SETFD, FD_CLOEXEC) == 0 ? number : -1);  // handed over, so ours to own
 }
 
+/// The secret's file: one that nobody but us could have read.
+Result<UniqueFd> open_secret(const std::string& path) {
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return fail_errno("open", path);
+  struct stat facts{};
+  if (fstat(file.get(), &facts) != 0) return fail_errno("stat", path);
+  if (!S_ISREG(facts.st_mode) || facts.st_uid != geteuid() || (facts.st_mode & 077U) != 0) {
+    return fail(Code::failed_precondition, fmt::format("{}: not a file of mode 0600 that belongs to us", path));
+  }
+  return file;
+}
+
 int run(const std::vector<std::string>& words) {
   // Programs start with the environment that the sandbox was given, not with what we set for ourselves.
   std::vector<std::string> environment = async::current_environment();
@@ -37,11 +51,18 @@ int run(const std::vector<std::string>& words) {
   signal(SIGPIPE, SIG_IGN);
   const Result<agentd::RunOptions> options = agentd::parse_run_options(words);
   if (!options) return complain(options.error().message, kUsage);
-  agentd::Agentd::Inherited handed{.listener = inherited(agentd::kListenFd),
-                                   .secret = inherited(agentd::kSecretFd),
-                                   .control = inherited(agentd::kControlFd)};
-  if (!handed.listener || !handed.secret) {
-    return complain("descriptors 3 and 4 are missing; 'agentd init' starts 'agentd run' with them", kUsage);
+  agentd::Agentd::Inherited handed;
+  if (options->listen != 0) {
+    Result<UniqueFd> secret = open_secret(options->secret_file);
+    if (!secret) return complain(secret.error().to_string(), EXIT_FAILURE);
+    handed.secret = std::move(*secret);
+  } else {
+    handed = {.listener = inherited(agentd::kListenFd),
+              .secret = inherited(agentd::kSecretFd),
+              .control = inherited(agentd::kControlFd)};
+    if (!handed.listener || !handed.secret) {
+      return complain("descriptors 3 and 4 are missing; 'agentd init' starts 'agentd run' with them", kUsage);
+    }
   }
   SystemClock clock;
   SystemRandom random;
