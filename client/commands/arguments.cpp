@@ -10,7 +10,9 @@ void add_globals(CLI::App& command, Globals& globals) {
   hidden(command.add_flag("-q,--quiet", globals.quiet, "Say nothing but the result"));
   hidden(command.add_flag("--no-start", globals.no_start, "Do not start a daemon when none runs"));
   hidden(command.add_option("--socket", globals.socket, "Socket of the daemon")->type_name("PATH"));
-  hidden(command.add_option("--provider,--backend", globals.provider, "Who makes sandboxes: local, e2b, docker")
+  hidden(command
+             .add_option("--provider,--backend", globals.provider,
+                         "Who makes sandboxes: local, e2b; auto: who can, in order")
              ->type_name("NAME"));
   hidden(command.add_option("--color", globals.color, "When to use colour: auto, always or never")
              ->check(CLI::IsMember({"auto", "always", "never"}))

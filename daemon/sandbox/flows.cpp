@@ -215,6 +215,16 @@ providers::CreateSpec Sandboxes::spec_of(const Sandbox& sandbox) const {
 }
 
 async::Task<> Sandboxes::answer(std::shared_ptr<Sandbox> sandbox) {
+  providers::Provider* by = provider(sandbox->record.info.provider);
+  const Result<void> prepared =
+      co_await async::with_timeout(with_.loop, by->prepare(sandbox->record.hidden.ref, spec_of(*sandbox)),
+                                   with_.config.sandbox.create_timeout, "bring agentd up");
+  if (sandbox->state() != State::starting) co_return;  // ended meanwhile
+  if (!prepared) {
+    const Result<State> stopping = co_await advance(sandbox, Event::stop, prepared.error().message);
+    if (stopping) co_await bring_down(sandbox);
+    co_return;
+  }
   open_link(sandbox);
   tasks_.spawn(watch_end(sandbox));
   auto connection = co_await reach(with_.loop, sandbox, kFirstAnswer);

@@ -60,6 +60,20 @@ providers::Provider* Sandboxes::provider(const std::string& name) const {
   return nullptr;
 }
 
+std::vector<std::string> Sandboxes::providers_for(const api::SandboxCreateRequest& request) const {
+  if (request.provider && *request.provider != "auto") return {*request.provider};
+  const config::Config& config = with_.config;
+  std::vector<std::string> order = config.sandbox.provider;
+  const auto found = config.templates.find(request.template_name.value_or(config.sandbox.template_name));
+  if (found != config.templates.end() && !found->second.provider.empty()) order = found->second.provider;
+  // One that is configured and not enabled is passed over, unless nobody is left.
+  std::vector<std::string> here;
+  for (const std::string& name : order) {
+    if (provider(name) != nullptr) here.push_back(name);
+  }
+  return here.empty() ? order : here;
+}
+
 Result<Record> Sandboxes::plan(const api::SandboxCreateRequest& request) {
   const config::Config& config = with_.config;
   const std::string template_name = request.template_name.value_or(config.sandbox.template_name);

@@ -1,11 +1,11 @@
 #include "daemon/sandbox/sandboxes.hpp"
 
-#include "daemon/sandbox/reach.hpp"
-
 #include <fmt/format.h>
 
 #include <set>
 
+#include "daemon/log/log.hpp"
+#include "daemon/sandbox/reach.hpp"
 #include "protocol/api/agentd.hpp"
 #include "protocol/wire/client.hpp"
 
@@ -43,6 +43,26 @@ Result<std::vector<api::SandboxInfo>> ended_page(store::Database& db, std::int64
       if (found.size() > request.limit) return found;
     }
     if (page->size() < static_cast<std::size_t>(kAtOnce)) return found;
+  }
+}
+
+const log::Logger& logger() {
+  static const log::Logger made("sandbox");
+  return made;
+}
+
+/// Failures that another provider need not share.
+bool falls_back(const Error& error) {
+  switch (error.code) {
+    case Code::unavailable:
+    case Code::deadline_exceeded:
+    case Code::resource_exhausted:
+    case Code::permission_denied:
+    case Code::unauthenticated:
+    case Code::unimplemented:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -97,6 +117,29 @@ std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
 }
 
 async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateRequest request, std::optional<CallKey> key) {
+  const std::vector<std::string> order = providers_for(request);
+  const std::chrono::milliseconds queue = request.queue_ms;
+  std::string passed_over;
+  for (std::size_t i = 0;; ++i) {
+    const bool last = i + 1 >= order.size();
+    if (!order.empty()) request.provider = order[i];
+    // Who may go elsewhere does not stand in line here.
+    request.queue_ms = last ? queue : std::chrono::milliseconds(0);
+    // What was tried elsewhere has an answer of its own, so that a repeated call goes the same way.
+    std::optional<CallKey> attempt = key;
+    if (attempt && i > 0) attempt->scope += "@" + order[i];
+    Result<api::SandboxInfo> made = co_await create_at(request, std::move(attempt), passed_over);
+    // An earlier call with this key was refused there, and went on to the next as this one does.
+    const bool was_refused = made && made->state == State::failed;
+    if (last || (made ? !was_refused : !falls_back(made.error()))) co_return made;
+    const std::string why = made ? made->reason.value_or("refused") : made.error().message;
+    logger().warn("another provider is asked", {{"provider", order[i]}, {"next", order[i + 1]}, {"error", why}});
+    passed_over += fmt::format("{}{}: {}", passed_over.empty() ? "" : "; ", order[i], why);
+  }
+}
+
+async::Task<Result<api::SandboxInfo>> Sandboxes::create_at(api::SandboxCreateRequest request,
+                                                           std::optional<CallKey> key, std::string passed_over) {
   if (key) {
     const Result<std::optional<std::string>> answered = store::find_answer(with_.store.reader(), *key);
     if (!answered) co_return fail(answered.error());
@@ -108,6 +151,7 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateReques
 
   Result<Record> planned = plan(request);
   if (!planned) co_return fail(planned.error());
+  if (!passed_over.empty()) planned->info.fallback = std::move(passed_over);
   if (with_.steward != nullptr) {
     if (Result<void> may = with_.steward->admit(request.swarm.value_or("")); !may) co_return fail(may.error());
   }

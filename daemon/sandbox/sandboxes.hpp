@@ -68,7 +68,8 @@ class Sandboxes final : private PoolHost {
   async::Task<Result<void>> recover();
 
   /// Makes one and answers when it is claimed, or, with `wait = false`, when it is recorded. Dropping the task does not
-  /// end the sandbox; its lease does. The same `key` gives the same sandbox, whatever has become of it.
+  /// end the sandbox; its lease does. The same `key` gives the same sandbox, whatever has become of it. Where several
+  /// providers may make it, the next is asked when one is down, refuses or is at its limit.
   async::Task<Result<api::SandboxInfo>> create(api::SandboxCreateRequest request, std::optional<CallKey> key);
 
   /// By id, unique prefix of an id, or name, living or ended.
@@ -119,6 +120,12 @@ class Sandboxes final : private PoolHost {
   using Living = std::map<std::string, std::shared_ptr<Sandbox>>;
 
   Result<Record> plan(const api::SandboxCreateRequest& request);
+  /// Who may make it, in the order in which they are asked: the one that is named, else (or for "auto") those of the
+  /// template, else of the configuration.
+  [[nodiscard]] std::vector<std::string> providers_for(const api::SandboxCreateRequest& request) const;
+  /// By the provider that is named; `passed_over` says why it is not an earlier one.
+  async::Task<Result<api::SandboxInfo>> create_at(api::SandboxCreateRequest request, std::optional<CallKey> key,
+                                                  std::string passed_over);
   async::Task<> bring_up(std::shared_ptr<Sandbox> sandbox);
   async::Task<> bring_down(std::shared_ptr<Sandbox> sandbox);
   async::Task<> watch_end(std::shared_ptr<Sandbox> sandbox);

@@ -65,6 +65,44 @@ TEST_CASE_METHOD(World, "a refusal is told with its reason, and nothing is left"
   CHECK(sandboxes->count("scripted") == 0);
 }
 
+TEST_CASE_METHOD(World, "the next provider is asked when one is down, refuses or is full, and that is said") {
+  config.sandbox.provider = {"nobody", "scripted", "second"};
+  SECTION("it refuses") { provider.script = {Create::refused}; }
+  SECTION("it is broken") { provider.script = {Create::refused_hard}; }
+  SECTION("it is full") {
+    provider.caps.max_sandboxes = 1;
+    restart();
+    REQUIRE(create({.provider = "scripted"}));
+  }
+  const auto made = create({.provider = "auto"}, "k");
+  REQUIRE(made);
+  CHECK(made->provider == "second");
+  REQUIRE(made->fallback);
+  CHECK(made->fallback->starts_with("scripted: "));
+  CHECK(second.running() == 1);
+  // The same call again goes the same way.
+  provider.script = {Create::refused};
+  const auto again = create({.provider = "auto"}, "k");
+  REQUIRE(again);
+  CHECK(again->id == made->id);
+  CHECK(second.creates == 1);
+}
+
+TEST_CASE_METHOD(World, "a provider that is named is not replaced, nor one whose answer was lost") {
+  config.sandbox.provider = {"scripted", "second"};
+  SECTION("named") {
+    provider.script = {Create::refused};
+    CHECK_FALSE(create({.provider = "scripted"}));
+  }
+  SECTION("lost, and made") {
+    provider.script = {Create::lost_made};
+    const auto made = create();
+    REQUIRE(made);
+    CHECK(made->provider == "scripted");
+  }
+  CHECK(second.creates == 0);
+}
+
 TEST_CASE_METHOD(World, "a lost answer is looked up, never created again") {
   SECTION("it had been made") {
     provider.script = {Create::lost_made};

@@ -19,6 +19,7 @@ struct World : swarm::tests::FakeTimeFixture {
   SeededRandom random{4711};
   config::Config config;
   swarm::tests::ScriptedProvider provider{loop, random};
+  swarm::tests::ScriptedProvider second{loop, random};  ///< asked only by who names it, or where it is configured
   wire::SessionBudget budget{loop, std::size_t{64} << 20U};
   wire::Router tunnel_router{{.name = "swarmd", .version = "0.1.0", .features = {}}, clock};
   TunnelSetup tunnels{.instance = wire::InstanceId::make(random),
@@ -48,6 +49,7 @@ struct World : swarm::tests::FakeTimeFixture {
   }
 
   World() {
+    second.called = "second";
     config.sandbox.provider = {"scripted"};
     config.sandbox.lease = 5min;
     start();
@@ -63,7 +65,7 @@ struct World : swarm::tests::FakeTimeFixture {
                                                          .random = random,
                                                          .config = config,
                                                          .tunnels = tunnels,
-                                                         .providers = {&provider},
+                                                         .providers = {&provider, &second},
                                                          .tunnel_router = tunnel_router});
     const Result<void> recovered = wait(sandboxes->recover());
     REQUIRE(recovered.has_value());
