@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "daemon/config/report.hpp"
+#include "daemon/providers/e2b/settings.hpp"
 #include "daemon/providers/registry.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/signals.hpp"
@@ -82,8 +83,9 @@ Result<void> Daemon::open() {
   steward_ = std::make_unique<steward::AccountSteward>(accounts_->costs(), accounts_->limiters(), config.costs.label);
 
   Result<std::vector<std::unique_ptr<providers::Provider>>> made =
-      setup_.parts.make_providers ? setup_.parts.make_providers(loop_, setup_.loaded.config, setup_.places)
-                                  : providers::make_providers(loop_, setup_.loaded.config, setup_.places);
+      setup_.parts.make_providers
+          ? setup_.parts.make_providers(loop_, setup_.loaded.config, setup_.places)
+          : providers::make_providers(loop_, setup_.loaded.config, setup_.places, accounts_->vault());
   if (!made) return fail(made.error());
   providers_ = std::move(*made);
   for (const auto& provider : providers_) {
@@ -209,12 +211,13 @@ void Daemon::stop(Duration drain, std::string why) {
 std::size_t Daemon::connections() const { return server_->connections(); }
 
 Result<api::DaemonReloadReply> Daemon::reload() {
-  const auto wanted = config::load(setup_.sources);
+  auto wanted = config::load(setup_.sources);
   if (!wanted) {
     return fail(Code::invalid_argument,
                 "the configuration was not taken over; it has mistakes:\n" + config::to_string(wanted.error()));
   }
   config::Config& running = setup_.loaded.config;
+  e2b::adopt_environment(wanted->config, &running);
   api::DaemonReloadReply reply;
   for (const config::Change& change : config::diff(running, wanted->config)) {
     switch (change.reload) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "daemon/providers/e2b/settings.hpp"
 #include "daemon/secrets/sources.hpp"
 #include "protocol/core/version.hpp"
 
@@ -48,6 +49,7 @@ int serve(const Options& options, Parts parts) {
     return kExitConfig;
   }
   if (parts.adjust) parts.adjust(loaded->config);
+  e2b::adopt_environment(loaded->config);
   if (!loaded->config.daemon.socket.empty()) places->socket = loaded->config.daemon.socket;
   if (options.socket) places->socket = *options.socket;
   if (Result<void> fits = check_socket_path(places->socket); !fits) return complain(fits.error());

@@ -98,6 +98,7 @@ struct Template {
   std::optional<Duration> lease;
   std::optional<Duration> max_duration;
   bool user_namespaces = false;
+  std::string e2b;  ///< the template at E2B; empty: as [provider.e2b] says
 };
 
 /// [provider.local]
@@ -110,6 +111,22 @@ struct LocalProvider {
   std::uint32_t sandboxes = 64;
   Rate create_rate{100, std::chrono::seconds(1)};
   Duration max_offline = std::chrono::minutes(10);
+};
+
+/// [provider.e2b]
+struct E2bProvider {
+  bool enabled = false;  ///< and with E2B_API_KEY in the environment
+  std::string secret = "e2b";
+  std::string domain = "e2b.app";
+  std::string api_url;      ///< empty: https://api.<domain>
+  std::string sandbox_url;  ///< empty: https://<port>-<sandbox>.<domain>
+  std::filesystem::path ca_file;
+  std::string template_id = "base";
+  std::uint32_t port = 49900;
+  std::uint32_t sandboxes = 20;
+  Rate create_rate{1, std::chrono::seconds(1)};
+  Duration max_lifetime = std::chrono::hours(1);
+  bool auto_pause = true;
 };
 
 /// [pool.NAME]
@@ -180,6 +197,7 @@ struct Config {
   Limits limits;
   Sandbox sandbox;
   LocalProvider local;
+  E2bProvider e2b;
   std::map<std::string, Template> templates;
   std::map<std::string, Pool> pools;
   std::map<std::string, Service> services;

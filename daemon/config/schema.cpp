@@ -74,7 +74,7 @@ Rule<Strings> each(std::string expected, bool (*holds)(const std::string&)) {
           }};
 }
 
-bool is_provider(const std::string& name) { return name == "local"; }
+bool is_provider(const std::string& name) { return name == "local" || name == "e2b"; }
 
 /// A host name, "*.name", or either with ":port".
 bool is_host(const std::string& text) {
@@ -116,7 +116,7 @@ bool is_id_range(const std::string& text) {
   return start >= 1000 && count >= 1 && start + count <= (1ULL << 32U) - 1;
 }
 
-Rule<Strings> providers() { return each("a list of providers; known: \"local\"", is_provider); }
+Rule<Strings> providers() { return each("a list of providers; known: \"local\", \"e2b\"", is_provider); }
 Rule<Strings> hosts() {
   return each(R"(a list of host names such as "github.com", "*.npmjs.org" or "example.com:8443")", is_host);
 }
@@ -254,7 +254,9 @@ std::vector<Section> build_sandbox_sections() {
              setting(
                  "user_namespaces", &Template::user_namespaces, next,
                  "Lets programs inside make user namespaces of their own (containers in the sandbox). Widens what the "
-                 "kernel exposes.")}),
+                 "kernel exposes."),
+             setting("e2b", &Template::e2b, next,
+                     "The template at E2B, by id or name. Empty: `provider.e2b.template`.")}),
       fixed("provider.local", &Config::local, "Sandboxes on this machine, made with bubblewrap.",
             {setting("enabled", &LocalProvider::enabled, now, "Whether local sandboxes may be created."),
              setting("bwrap", &LocalProvider::bwrap, next, "The bubblewrap program, a name in PATH or a path."),
@@ -275,6 +277,39 @@ std::vector<Section> build_sandbox_sections() {
              setting("max_offline", &LocalProvider::max_offline, next,
                      "A sandbox that heard nothing from the daemon for so long after its lease ends by itself.",
                      between(sec(10), hours(24 * 7)))}),
+      fixed("provider.e2b", &Config::e2b, "Sandboxes at E2B, or at a service that speaks its protocol.",
+            {setting("enabled", &E2bProvider::enabled, restart,
+                     "Whether sandboxes may be created there. On by itself when E2B_API_KEY is in the environment."),
+             setting("secret", &E2bProvider::secret, restart,
+                     "The secret with the API key. Where nothing else is said of it, E2B_API_KEY is taken.",
+                     instance_name()),
+             with_alias("E2B_DOMAIN", setting("domain", &E2bProvider::domain, restart,
+                                              "Domain of the service and of its sandboxes.")),
+             with_alias("E2B_API_URL", setting("api_url", &E2bProvider::api_url, restart,
+                                               "Where the service's API is. Empty: `https://api.` and the domain.")),
+             with_alias("E2B_SANDBOX_URL",
+                        setting("sandbox_url", &E2bProvider::sandbox_url, restart,
+                                "One URL for all sandboxes, told apart by headers. Empty: by host names.")),
+             setting("ca_file", &E2bProvider::ca_file, restart,
+                     "Certificates that its TLS is checked against (PEM). Empty: the system's."),
+             setting("template", &E2bProvider::template_id, restart,
+                     "The template there for those of ours that name none (`template.NAME.e2b`). agentd is uploaded "
+                     "where it is missing."),
+             setting("port", &E2bProvider::port, restart, "The port of a sandbox on which its agentd listens.",
+                     between<std::uint32_t>(1024, 65'535)),
+             setting("sandboxes", &E2bProvider::sandboxes, restart,
+                     "Sandboxes at once, as the plan allows (Hobby 20, Pro 100).", between<std::uint32_t>(1, 100'000)),
+             setting("create_rate", &E2bProvider::create_rate, restart,
+                     "How fast sandboxes may be created, as the plan allows (Hobby 1/s, Pro 5/s).",
+                     {"a rate above zero such as \"60/min\" or \"5/s\"",
+                      [](const Rate& rate) { return rate.count > 0; },
+                      {}}),
+             setting("max_lifetime", &E2bProvider::max_lifetime, restart,
+                     "How long one may run without a pause, as the plan allows (Hobby 1h, Pro 24h).",
+                     between(sec(60), hours(24 * 30))),
+             setting("auto_pause", &E2bProvider::auto_pause, restart,
+                     "At the end of its time the service pauses a sandbox, which costs nothing, instead of killing "
+                     "it.")}),
       named(
           "pool", &Config::pools, "Sandboxes kept ready, so that one is handed out at once.",
           {setting("template", &Pool::template_name, now, "The template that is kept ready.", instance_name()),

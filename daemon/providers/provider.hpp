@@ -93,6 +93,10 @@ class Provider {
   /// Makes one. Dropping the task gives up waiting, not the sandbox: it may exist afterwards (look it up).
   virtual async::Task<CreateOutcome> create(CreateSpec spec) = 0;
 
+  /// Makes one that was created, or found after its answer was lost, ready to be dialled: puts agentd and the secret
+  /// into it where creating does not. Before the first dial; may be done again.
+  virtual async::Task<Result<void>> prepare(std::string /*ref*/, CreateSpec /*spec*/) { co_return {}; }
+
   /// Every sandbox that this provider has with our metadata, of any owner. Never prolongs what it lists.
   virtual async::Task<Result<std::vector<Listed>>> list() = 0;
 
@@ -116,6 +120,9 @@ class Provider {
 
   /// When the sandbox ended and stopped costing, by the provider's own clock; nothing where it does not tell.
   virtual async::Task<std::optional<WallTime>> ended_at(std::string /*ref*/) { co_return std::nullopt; }
+
+  /// How long its service wants to be left alone from now, as it last said (429, 503); nothing when it said nothing.
+  [[nodiscard]] virtual std::optional<Duration> retry_after() const { return std::nullopt; }
 
   /// What the person at the keyboard should know: missing programs, forbidden namespaces, a bad key. Empty when well.
   virtual async::Task<std::vector<std::string>> problems() = 0;

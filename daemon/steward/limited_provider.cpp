@@ -28,7 +28,7 @@ async::Task<Result<T>> LimitedProvider::limited(Priority priority, async::Task<R
   if (!permit) co_return fail(permit.error());
   Result<T> answer = co_await std::move(call);
   if (!answer && answer.error().code == Code::resource_exhausted) {
-    permit->throttled(std::nullopt);
+    permit->throttled(provider_.retry_after());
   } else {
     permit->succeeded();
   }
@@ -45,6 +45,9 @@ async::Task<providers::CreateOutcome> LimitedProvider::create(providers::CreateS
   co_return made;
 }
 
+async::Task<Result<void>> LimitedProvider::prepare(std::string ref, providers::CreateSpec spec) {
+  return provider_.prepare(std::move(ref), std::move(spec));  // speaks to the sandbox, not to the API
+}
 async::Task<Result<std::vector<providers::Listed>>> LimitedProvider::list() {
   return limited(Priority::background, provider_.list());
 }

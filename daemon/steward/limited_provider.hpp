@@ -17,6 +17,7 @@ class LimitedProvider final : public providers::Provider {
   [[nodiscard]] providers::Capabilities capabilities() const override { return provider_.capabilities(); }
   [[nodiscard]] std::vector<std::string> templates() const override { return provider_.templates(); }
   async::Task<providers::CreateOutcome> create(providers::CreateSpec spec) override;
+  async::Task<Result<void>> prepare(std::string ref, providers::CreateSpec spec) override;
   async::Task<Result<std::vector<providers::Listed>>> list() override;
   async::Task<Result<void>> kill(std::string ref) override;
   async::Task<Result<void>> pause(std::string ref) override;
@@ -27,6 +28,7 @@ class LimitedProvider final : public providers::Provider {
   async::Task<> gone(std::string ref) override;
   async::Task<std::optional<WallTime>> ended_at(std::string ref) override;
   async::Task<std::vector<std::string>> problems() override;
+  [[nodiscard]] std::optional<Duration> retry_after() const override { return provider_.retry_after(); }
 
  private:
   template <class T>

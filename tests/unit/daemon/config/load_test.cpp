@@ -116,7 +116,7 @@ min_ready = 1
 [pool]
 min_ready = 1
 [pool.Fast]
-[provider.remote]
+[provider.elsewhere]
 url = "x"
 )") == R"(c.toml:2:1: unknown setting 'log.levle'; did you mean 'log.level'?
 c.toml:3:10: log.format: expected one of "auto", "human", "json", "journald"; got "xml"
@@ -127,14 +127,14 @@ c.toml:8:15: limits.connections: expected a whole number from 1 to 1000000; got 
 c.toml:9:1: unknown setting 'limits.conections'; did you mean 'limits.connections'?
 c.toml:10:2: unknown table [logs]; did you mean 'log'?
 c.toml:13:9: sandbox.lease: expected a duration from "10s" to "7d"; got "300"
-c.toml:14:22: sandbox.provider: expected a list of providers; known: "local"; got "clowd"
+c.toml:14:22: sandbox.provider: expected a list of providers; known: "local", "e2b"; got "clowd"
 c.toml:15:20: sandbox.allow: expected a list of host names such as "github.com", "*.npmjs.org" or "example.com:8443"; got the integer 7
 c.toml:16:1: unknown setting 'sandbox.memory_mb'; did you mean 'sandbox.memory'?
 c.toml:17:1: unknown setting 'sandbox.level'; did you mean 'log.level'?
 c.toml:18:2: unknown table [poool]; did you mean 'pool'?
 c.toml:21:1: 'min_ready' stands in a table with a name: [pool.NAME]
 c.toml:22:7: [pool.Fast]: expected a name of a-z, 0-9, _ and -, at most 63 long
-c.toml:23:11: unknown table [provider.remote]; the tables are [provider.local]
+c.toml:23:11: unknown table [provider.elsewhere]; the tables are [provider.local], [provider.e2b]
 )");
 }
 
