@@ -11,8 +11,6 @@
 namespace swarm::cli {
 namespace {
 
-/// agentd is back within milliseconds after a crash; init waits longer after several.
-constexpr std::chrono::milliseconds kRestart{5000};
 constexpr std::chrono::milliseconds kBetween{20};
 
 }  // namespace
@@ -45,7 +43,7 @@ Result<Value> ask(const Invocation& call_from, Question question) {
     // Outside of a sandbox there is nothing to wait for.
     if (!lost || !may_repeat || !exists(call_from.socket)) return answer;
     const auto now = std::chrono::steady_clock::now();
-    if (!give_up) give_up = now + kRestart;
+    if (!give_up) give_up = now + question.restart;
     if (now > *give_up) return answer;
     std::this_thread::sleep_for(kBetween);  // a restart cannot be waited for in another way
   }

@@ -23,6 +23,9 @@ struct Question {
   Again again = Again::never;
   /// How long to wait for the answer; a call that waits for something itself needs more.
   std::chrono::milliseconds patience{10'000};
+  /// How long to try again while agentd is being restarted: it is back within milliseconds after a crash; init waits
+  /// longer after several.
+  std::chrono::milliseconds restart{5000};
 };
 
 /// Asks agentd. While it is being restarted this waits a little.

@@ -32,6 +32,9 @@ constexpr std::int64_t kMostText = 8000;
 constexpr std::int64_t kMostTranscript = std::int64_t{4} * 1024 * 1024;
 /// What the program waits for must not keep it for long.
 constexpr std::chrono::milliseconds kPatience{8000};
+/// Messages can wait for the next event; a file is not to be changed without its lock because agentd was just starting.
+constexpr std::chrono::milliseconds kRestartForMessages{300};
+constexpr std::chrono::milliseconds kRestartForLocks{5000};
 
 /// The end of the transcript; empty where it cannot be read.
 std::string transcript_end(const std::string& path) {
@@ -163,8 +166,11 @@ int hook(const Invocation& call) {
     event.emplace_back("paths", std::move(paths));
   }
   // Taken letters come back by themselves, and who has the lock keeps it: asking twice does no harm.
-  const Result<Value> reply =
-      ask(call, {.method = "hook.event", .arguments = std::move(event), .again = Again::safe, .patience = kPatience});
+  const Result<Value> reply = ask(call, {.method = "hook.event",
+                                         .arguments = std::move(event),
+                                         .again = Again::safe,
+                                         .patience = kPatience,
+                                         .restart = asks_lock ? kRestartForLocks : kRestartForMessages});
   if (!reply) return unanswered(*input, reply.error());
 
   if (const std::string refused = text_of(*reply, "refused"); asks_lock && !refused.empty()) {

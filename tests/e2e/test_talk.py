@@ -1,6 +1,7 @@
 """Messages and locks in the conversation of the real Claude Code, full screen in a pane, against a scripted model."""
 
 import json
+import os
 
 import pytest
 
@@ -165,23 +166,24 @@ def test_nothing_lands_in_what_somebody_types(office):
     assert json.dumps(office.script.turns()[-1]["messages"][-1]).count("line 1099 ") == 1
 
 
-def test_eight_at_once(office):
+def test_several_at_once(office):
     """Each in a pane of its own; a message to all, one to each, and none twice."""
-    for i in range(2, 8):
+    count = 8 if os.environ.get("SWARM_SOAK") else 3
+    for i in range(2, count):
         office.rpc.call("team.join", {"swarm": "swm_talk", "agent": f"agent-{i}", "role": "implement"})
-    for i in range(8):
+    for i in range(count):
         office.open("claude", f"You are number {i}", agent=i, settle=False)
-    wait_until(lambda: len(office.script.turns()) >= 8, timeout=180, what="eight briefs")
-    for i in range(8):
+    wait_until(lambda: len(office.script.turns()) >= count, timeout=180, what="their briefs")
+    for i in range(count):
         office.ready(i)
     everybody = office.rpc.call("message.send", {"swarm": "talk", "all": True, "body": "to all"})["id"]
-    own = [office.send(f"to {i}", to=f"agent-{i}") for i in range(8)]
+    own = [office.send(f"to {i}", to=f"agent-{i}") for i in range(count)]
 
     def states(id):
         return {d["state"] for d in office.rpc.call("message.show", {"swarm": "talk", "id": id})["deliveries"]}
     wait_until(lambda: "queued" not in states(everybody).union(*(states(id) for id in own)), timeout=180,
                what="their delivery")
-    for i in range(8):
+    for i in range(count):
         office.ready(i)
 
     def last(i):

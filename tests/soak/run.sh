@@ -28,6 +28,8 @@ run_calls() { soak_test endurance 'behind'; }
 run_bytes() { soak_test endurance 'cat'; }
 run_kills() { soak_test endurance 'kills'; }
 run_growth() { soak_test growth 'memory'; }
+run_messages() { soak_test delivery 'nasty'; }
+run_agents() { SWARM_REAL_AGENTS=1 soak_test talk 'several'; }
 run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
 run_planted-properties() { "$source_dir/tests/properties/planted.sh"; }
 
@@ -45,10 +47,12 @@ declare -A about=(
   [bytes]='8 GiB through exec cat, by hash, in bounded memory'
   [kills]='500 kills of daemon, agentd and client at random moments'
   [growth]='100,000 requests under a heap profiler'
+  [messages]='5,000 nasty messages pasted to a program while agentd is killed 20 times'
+  [agents]='8 panes of Claude Code at once'
   [planted]='each planted bug is found by its fuzz target within a minute'
   [planted-properties]='each planted off-by-one in limits, capacity, ledger, budgets and shares makes its property fail'
 )
-names=(cuts store calls bytes kills growth planted planted-properties crash)
+names=(cuts store calls bytes kills growth messages agents planted planted-properties crash)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done

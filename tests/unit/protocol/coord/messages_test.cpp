@@ -215,8 +215,18 @@ TEST_CASE("what is in hand is given to nobody else, and comes back marked as a r
   must(t.confirm("agent-2", sent.id));
   CHECK(t.where(sent.id)[0].state == DeliveryState::delivered);
   CHECK(t.where(sent.id)[0].delivered_by == "hook:Stop");
+  // Until its model is proven to have it, a new conversation has to be told again.
+  const auto unproven = [&](int limit) {
+    return must(t.step([&](Step& s) { return s.messages.unproven(s.turn, "agent-2", limit); }));
+  };
+  must(t.confirm("agent-2", second[1].message.id));
+  REQUIRE(unproven(10).size() == 2);
+  CHECK((unproven(10)[0].message.id == sent.id && unproven(10)[0].repeat));
+  REQUIRE(unproven(1).size() == 1);
+  CHECK(unproven(1)[0].message.id == second[1].message.id);
   must(t.confirm("agent-2", sent.id, Proof::Stage::seen));
   CHECK(t.where(sent.id)[0].state == DeliveryState::seen);
+  CHECK(unproven(10).size() == 1);
   CHECK(t.confirm("agent-3", sent.id).error().code == Code::permission_denied);
 }
 
