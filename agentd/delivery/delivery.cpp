@@ -25,6 +25,11 @@ constexpr std::size_t kMostBytes = 32'768;
 
 std::string_view way_name(PaneDelivery way) { return way == PaneDelivery::hooks ? "hooks" : "paste"; }
 
+/// Also in a way that only a newer version knows.
+bool reads_itself(const api::PaneProgram& program) {
+  return program.delivery != PaneDelivery::hooks && program.delivery != PaneDelivery::paste;
+}
+
 /// What nobody but a person can end.
 std::string obstacle(PaneState state) {
   switch (state) {
@@ -104,8 +109,8 @@ async::Task<Result<std::vector<std::string>>> Delivery::with_mail() {
   for (const auto& [agent, count] : *unread) {
     const auto member = team_.find(agent);
     const api::PaneProgram* program = panes_.program(agent);
-    const bool reads_itself = program != nullptr && program->delivery == PaneDelivery::none;
-    if (count > 0 && member && !(*member)->gone && !reads_itself) agents.push_back(agent);
+    const bool itself = program != nullptr && reads_itself(*program);
+    if (count > 0 && member && !(*member)->gone && !itself) agents.push_back(agent);
   }
   co_return agents;
 }
@@ -145,12 +150,12 @@ async::Task<> Delivery::serve(std::string agent, std::shared_ptr<Served> served)
     Result<Standing> now = co_await standing(agent);
     const auto member = team_.find(agent);
     const api::PaneProgram* program = panes_.program(agent);
-    const bool reads_itself = program != nullptr && program->delivery == PaneDelivery::none;
+    const bool itself = program != nullptr && reads_itself(*program);
     if (!now) {
       co_await async::sleep_for(loop_, timing_.look_again);  // the store is busy or broken
       continue;
     }
-    if (now->unread == 0 || reads_itself || !member || (*member)->gone) {
+    if (now->unread == 0 || itself || !member || (*member)->gone) {
       if (!now->record.problem.empty() || now->record.failures > 0) {
         now->record.problem.clear();
         now->record.failures = 0;
