@@ -316,24 +316,27 @@ async::Task<> Sandboxes::watch_end(std::shared_ptr<Sandbox> sandbox) {
   if (state && !is_final(*state)) co_await bring_down(sandbox);
 }
 
-async::Task<> Sandboxes::keep_alive(std::shared_ptr<Sandbox> sandbox) {
+async::Task<> Sandboxes::renew(std::shared_ptr<Sandbox> sandbox) {
+  const auto connection = sandbox->link != nullptr ? sandbox->link->current() : nullptr;
+  if (connection == nullptr || !is_usable(sandbox->state())) co_return;
+  const Duration left = std::max<Duration>(sandbox->lease_until - with_.loop.clock().now(), 0s) + kOrphanGrace;
+  const api::AgentdKeepaliveRequest request{.ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(left)};
+  const Instant asked = instant();
+  const auto answered = co_await wire::call_with_timeout(*connection, api::inside::kAgentdKeepalive, request, 10s);
+  if (answered && (!sandbox->seen || sandbox->seen->mono < asked.mono)) sandbox->seen = asked;
+  if (!answered) logger().debug("keepalive failed", {{"sandbox", sandbox->id()}, {"error", answered.error()}});
   providers::Provider* by = provider(sandbox->record.info.provider);
+  if (!by->capabilities().extend) co_return;
+  const Result<void> extended = co_await by->extend(sandbox->record.hidden.ref, left);
+  if (!extended)
+    logger().warn("lease could not be extended", {{"sandbox", sandbox->id()}, {"error", extended.error()}});
+}
+
+async::Task<> Sandboxes::keep_alive(std::shared_ptr<Sandbox> sandbox) {
   const Duration lease = sandbox->record.hidden.lease_ms;
   const Duration pause = std::clamp<Duration>(lease / 3, 200ms, 30s);
   while (!is_final(sandbox->state()) && sandbox->state() != State::stopping && sandbox->link != nullptr) {
-    if (const auto connection = sandbox->link->current(); connection != nullptr && is_usable(sandbox->state())) {
-      const Duration left = std::max<Duration>(sandbox->lease_until - with_.loop.clock().now(), 0s) + kOrphanGrace;
-      const api::AgentdKeepaliveRequest request{.ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(left)};
-      const Instant asked = instant();
-      const auto answered = co_await wire::call_with_timeout(*connection, api::inside::kAgentdKeepalive, request, 10s);
-      if (answered && (!sandbox->seen || sandbox->seen->mono < asked.mono)) sandbox->seen = asked;
-      if (!answered) logger().debug("keepalive failed", {{"sandbox", sandbox->id()}, {"error", answered.error()}});
-      if (by->capabilities().extend) {
-        const Result<void> extended = co_await by->extend(sandbox->record.hidden.ref, left);
-        if (!extended)
-          logger().warn("lease could not be extended", {{"sandbox", sandbox->id()}, {"error", extended.error()}});
-      }
-    }
+    co_await renew(sandbox);
     co_await async::sleep_for(with_.loop, pause);
   }
 }
@@ -404,6 +407,9 @@ void Sandboxes::open_link(const std::shared_ptr<Sandbox>& sandbox) {
                                                    live->record.info.tunnel = state;
                                                    if (state == api::TunnelState::up) {
                                                      tasks_.spawn(fetch_happenings(live->id(), live->link->current()));
+                                                     // At once: a daemon that is restarted again and again would
+                                                     // else never be there when the next renewal is due.
+                                                     tasks_.spawn(renew(live));
                                                    }
                                                    live->changed.notify_all();
                                                  }

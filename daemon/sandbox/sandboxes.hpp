@@ -130,6 +130,7 @@ class Sandboxes final : private PoolHost {
   async::Task<> bring_down(std::shared_ptr<Sandbox> sandbox);
   async::Task<> watch_end(std::shared_ptr<Sandbox> sandbox);
   async::Task<> keep_alive(std::shared_ptr<Sandbox> sandbox);
+  async::Task<> renew(std::shared_ptr<Sandbox> sandbox);
   /// For as long as this connection to its agentd lives.
   async::Task<> fetch_happenings(std::string sandbox, std::shared_ptr<wire::Connection> connection);
   async::Task<> answer(std::shared_ptr<Sandbox> sandbox);

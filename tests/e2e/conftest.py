@@ -121,11 +121,12 @@ class Daemon:
         self.log = self.home / "log"
         self.process = None
         self.wrap = []  # a profiler that swarmd runs under
+        self.program = BUILD / "bin/swarmd"
 
     def start(self, *arguments):
         become = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--init-groups", "--inh-caps=-all", "--"]
         self.process = subprocess.Popen(
-            [*(become if self.user else []), *self.wrap, BUILD / "bin/swarmd", *arguments], env=self.env,
+            [*(become if self.user else []), *self.wrap, self.program, *arguments], env=self.env,
             pass_fds=self.descriptors, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(self.log, "ab"))
         wait_until(self.answers, what=f"the daemon ({self.log.read_text()[-500:]})")

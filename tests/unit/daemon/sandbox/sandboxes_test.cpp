@@ -308,6 +308,16 @@ TEST_CASE_METHOD(World, "a restart takes up what lives and ends what nobody reco
   CHECK_FALSE(provider.accounts().at("sforeign222222222222a").ended.has_value());
 }
 
+TEST_CASE_METHOD(World, "what a restart takes up is given more time at once, since the next restart may come soon") {
+  REQUIRE(create({.name = "living"}));
+  sandboxes.reset();
+  provider.keepalives = 0;
+  restart();
+  REQUIRE(wait(sandboxes->use("living")).has_value());
+  loop.run_until_idle();
+  CHECK(provider.keepalives > 0);
+}
+
 TEST_CASE_METHOD(World, "a restart in the middle of a create finds what was made") {
   provider.script = {Create::hangs};
   const auto recorded = create({.wait = false}, "key");
