@@ -119,7 +119,11 @@ async::Task<Result<api::PaneInfo>> Panes::wait(api::PaneWaitRequest request) {
     if (pane->closed) co_return fail(Code::not_found, fmt::format("pane '{}' was closed", request.pane));
     if (pane->gone() || for_end) {
       const api::PaneInfo info = pane_info(*pane, std::nullopt);
-      if (std::ranges::find(request.states, info.state) != request.states.end()) co_return info;
+      if (std::ranges::find(request.states, info.state) != request.states.end()) {
+        // One look for tmux's sake: it reads the last words before it answers.
+        static_cast<void>(co_await look(pane));
+        co_return info;
+      }
       const MonoTime now = loop_.clock().now();
       if (now < deadline) {
         co_await change_or_time(loop_, pane, deadline - now);
