@@ -118,7 +118,8 @@ Result<void> Daemon::open() {
                                                                  .observer = setup_.parts.observer,
                                                                  .steward = steward_.get(),
                                                                  .reconcile_every = setup_.parts.reconcile_every});
-  teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places, accounts_->costs().meter());
+  teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places, accounts_->costs().meter(),
+                                   accounts_->vault(), setup_.loaded.config, setup_.parts.watch_run);
   forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
   residences_ = std::make_unique<team::Residences>(loop_, *store_, *sandboxes_);
   residences_->ask_first(teams_->homes());

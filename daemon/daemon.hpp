@@ -28,6 +28,8 @@ struct Parts {
   std::string store_vfs;                        ///< see store::StoreOptions
   Duration reconcile_every = std::chrono::minutes(1);
   sandbox::StepObserver observer;  ///< see sandbox::Surroundings
+  /// See workflow::EngineOptions::watch.
+  std::function<void(const std::string& step, bool before)> watch_run;
 };
 
 /// The program put together: store, providers, sandboxes, server, and the order in which they start and stop.

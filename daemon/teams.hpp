@@ -1,5 +1,7 @@
 #pragma once
 
+#include "daemon/config/config.hpp"
+#include "daemon/model/gateway.hpp"
 #include "daemon/swarm/engine_runs.hpp"
 #include "daemon/swarm/ports.hpp"
 #include "daemon/swarm/swarms.hpp"
@@ -23,7 +25,8 @@ class SwarmHomes final : public team::Homes {
 class Teams {
  public:
   Teams(async::Loop& loop, store::Store& store, Random& random, sandbox::Sandboxes& sandboxes, const Places& places,
-        costs::Meter& meter);
+        costs::Meter& meter, secrets::Vault& vault, const config::Config& config,
+        std::function<void(const std::string& step, bool before)> watch_run);
   Teams(const Teams&) = delete;
   Teams& operator=(const Teams&) = delete;
 
@@ -44,6 +47,7 @@ class Teams {
 
  private:
   git::Program git_;
+  model::Gateway models_;
   swarms::Swarms swarms_;
   swarms::Ports ports_;
   workflow::Engine engine_;

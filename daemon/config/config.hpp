@@ -146,6 +146,12 @@ struct Service {
   std::uint32_t port = 0;
 };
 
+/// [model.NAME]: where the models of `anthropic`, `openai` or `google` are asked, and with which key.
+struct Model {
+  std::string url;     ///< empty: the provider's own
+  std::string secret;  ///< empty: the secret called as the provider
+};
+
 /// [secret.NAME]: where a secret comes from and who may use it. Never the value.
 struct Secret {
   SecretSource source = SecretSource::stored;
@@ -201,6 +207,7 @@ struct Config {
   std::map<std::string, Template> templates;
   std::map<std::string, Pool> pools;
   std::map<std::string, Service> services;
+  std::map<std::string, Model> models;
   std::map<std::string, Secret> secrets;
   Costs costs;
   std::map<std::string, Price> prices;

@@ -329,6 +329,20 @@ std::vector<Section> build_sandbox_sections() {
             "A service of the host that a port inside a sandbox may lead to (`swarmctl forward --service`).",
             {setting("host", &Service::host, now, "Where it listens, as seen from the host."),
              setting("port", &Service::port, now, "Its TCP port.", between<std::uint32_t>(1, 65'535))}),
+      named(
+          "model", &Config::models,
+          "Where agents' calls to the models of `anthropic`, `openai` or `google` go. They leave from the host, which "
+          "adds the key: no key is in a sandbox.",
+          {setting("url", &Model::url, now, "Base URL, without a slash at its end. Empty: the provider's own.",
+                   {"an http or https URL that does not end with a slash",
+                    [](const std::string& url) {
+                      return url.empty() ||
+                             ((url.starts_with("https://") || url.starts_with("http://")) && !url.ends_with('/'));
+                    },
+                    {}}),
+           setting("secret", &Model::secret, now,
+                   "The secret that is the key. Empty: the one that is called as the provider. One that names "
+                   "`swarms` is for those alone; else every agent's calls use it.")}),
       concealed(named(
           "secret", &Config::secrets,
           "Where a secret comes from and who may use it. The value itself never stands in this file.",

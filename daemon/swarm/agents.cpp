@@ -96,6 +96,28 @@ async::Task<Result<void>> Agents::mark(std::shared_ptr<Swarm> swarm, std::string
   co_return written;
 }
 
+async::Task<Result<std::string>> Agents::model_url(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name) {
+  const api::SwarmAgentInfo agent = *swarm->agent(name);
+  const bool asks = agent.kind != "demo" && agent.kind != "shell";
+  if (swarms_.with().models == nullptr || !asks) co_return std::string();
+  const ModelPort known = swarm->record.hidden.model_ports[name];
+  const model::Caller caller{.swarm = swarm->id(),
+                             .swarm_name = swarm->record.info.name,
+                             .sandbox = swarm->record.info.sandbox,
+                             .agent = name,
+                             .role = agent.role};
+  const model::Port before{.forward = known.forward, .number = known.number};
+  Result<model::Port> port = co_await swarms_.with().models->open(agentd, caller, before);
+  if (!port) co_return fail(port.error());
+  if (port->number != known.number || port->forward != known.forward) {
+    const Result<void> kept = co_await swarms_.change(swarm, [name, port = *port](Record& record) {
+      record.hidden.model_ports[name] = {.forward = port.forward, .number = port.number};
+    });
+    if (!kept) co_return fail(kept.error());
+  }
+  co_return fmt::format("http://127.0.0.1:{}", port->number);
+}
+
 async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name, Cause cause) {
   const auto one_by_one = co_await swarm->starting.take();
   const api::SwarmAgentInfo* known = swarm->agent(name);
@@ -107,8 +129,14 @@ async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel ag
     const Result<kinds::Kind> kind = kinds::find(agent.kind);
     if (!kind) co_return fail(kind.error());
     const std::string brief = swarm->record.hidden.briefs[name];
-    kinds::StartSpec spec{
-        .agent = name, .role = agent.role, .brief = brief, .home = "/home/" + agent.user, .worktree = agent.worktree};
+    const Result<std::string> model = co_await model_url(swarm, agentd, name);
+    if (!model) co_return fail(model.error());
+    kinds::StartSpec spec{.agent = name,
+                          .role = agent.role,
+                          .brief = brief,
+                          .home = "/home/" + agent.user,
+                          .worktree = agent.worktree,
+                          .model_url = *model};
     if (agent.mode == api::AgentMode::one_shot) {
       spec.mode = kinds::Mode::one_shot;
       if (cause != Cause::first) spec.brief += "\n\n" + std::string(cause == Cause::turn ? "Go on." : kResumed);
@@ -118,6 +146,8 @@ async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel ag
     }
     Result<kinds::Start> start = start_of(*kind, std::move(spec), brief);
     if (!start) co_return fail(start.error());
+    // Any program finds it there; those of a kind have it in their own settings besides.
+    if (!model->empty()) start->env.insert_or_assign("SWARM_MODEL_URL", *model);
     for (const auto& [variable, value] : swarm->record.hidden.env) start->env.insert_or_assign(variable, value);
     const Result<void> placed = co_await place(agentd, std::move(start->files), agent.user);
     if (!placed) co_return fail(placed.error(), "prepare " + name);
@@ -223,6 +253,13 @@ async::Task<> Agents::tend(std::shared_ptr<Swarm> swarm) {
     // Also the first time: the daemon before this may have been killed while it was offline.
     const Result<void> told = co_await swarms_.runs()->online(swarm->id());
     told_offline = !told.has_value();
+    // Whoever runs already has to find its model again.
+    const std::vector<api::SwarmAgentInfo> agents = swarm->record.info.agents;
+    for (const api::SwarmAgentInfo& agent : agents) {
+      if (agent.starts == 0) continue;
+      const Result<std::string> url = co_await model_url(swarm, *agentd, agent.id);
+      if (!url) logger().warn("an agent has no way to its model", {{"agent", agent.id}, {"error", url.error()}});
+    }
     async::Event cut(loop);
     async::TaskSet watchers(loop);
     for (const api::SwarmAgentInfo& agent : swarm->record.info.agents) {

@@ -46,6 +46,8 @@ class Agents {
   async::Task<> ended(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent,
                       std::optional<api::PaneInfo> pane);
   async::Task<> give_up(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent, std::string why);
+  /// The base URL of an agent's model as seen inside; empty where its kind asks for none.
+  async::Task<Result<std::string>> model_url(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name);
   async::Task<Result<void>> join(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name);
   async::Task<Result<void>> mark(std::shared_ptr<Swarm> swarm, std::string agent, std::string state,
                                  std::string reason = {});

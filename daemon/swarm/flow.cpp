@@ -386,6 +386,7 @@ async::Task<Result<void>> Swarms::move_out(std::shared_ptr<Swarm> swarm) {
     record.info.sandbox.clear();
     record.info.step = SwarmStep::sandbox;
     ++record.hidden.sandboxes;
+    record.hidden.model_ports.clear();
     for (api::SwarmAgentInfo& agent : record.info.agents) {
       if (agent.starts > 0 && agent.state != "gone") agent.state = "running";  // it has no pane there, and gets one
     }

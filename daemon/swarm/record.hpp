@@ -12,15 +12,29 @@
 
 namespace swarm::swarms {
 
+/// The port inside at which an agent finds its model.
+struct ModelPort {
+  std::string forward;
+  std::uint32_t number = 0;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("SwarmModelPort", "The port inside at which an agent finds its model.");
+    d.field("forward", &ModelPort::forward, "As its agentd calls it.");
+    d.field("number", &ModelPort::number, "The TCP port.");
+  }
+};
+
 /// Kept with the swarm, never shown.
 struct Hidden {
   std::map<std::string, std::string> env;
   std::optional<std::string> template_name;
   std::optional<std::string> provider;
   std::chrono::milliseconds test_timeout{600'000};
-  std::map<std::string, std::string> briefs;  ///< what each agent is started with
-  std::uint32_t sandboxes = 0;                ///< how many it had before the one that it has
-  bool stop_asked = false;                    ///< a person ended it; the flow goes on with its end
+  std::map<std::string, std::string> briefs;     ///< what each agent is started with
+  std::map<std::string, ModelPort> model_ports;  ///< by agent
+  std::uint32_t sandboxes = 0;                   ///< how many it had before the one that it has
+  bool stop_asked = false;                       ///< a person ended it; the flow goes on with its end
   bool publish_at_end = true;
 
   template <class D>
@@ -31,6 +45,7 @@ struct Hidden {
     d.field("provider", &Hidden::provider, "Who was asked for its sandbox.");
     d.field("test_timeout_ms", &Hidden::test_timeout, "How long its test may take.");
     d.field("briefs", &Hidden::briefs, "What each agent is started with.");
+    d.field("model_ports", &Hidden::model_ports, "Where each agent finds its model.");
     d.field("sandboxes", &Hidden::sandboxes, "How many sandboxes it had before.");
     d.field("stop_asked", &Hidden::stop_asked, "A person ended it.");
     d.field("publish_at_end", &Hidden::publish_at_end, "What was merged is published when it ends.");

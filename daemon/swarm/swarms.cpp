@@ -257,6 +257,7 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                          .provider = request.provider,
                          .test_timeout = request.test_timeout_ms,
                          .briefs = {},
+                         .model_ports = {},
                          .sandboxes = 0,
                          .stop_asked = false,
                          .publish_at_end = true};

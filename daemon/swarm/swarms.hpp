@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "daemon/costs/meter.hpp"
+#include "daemon/model/gateway.hpp"
 #include "daemon/sandbox/sandboxes.hpp"
 #include "daemon/swarm/record.hpp"
 #include "daemon/swarm/repository.hpp"
@@ -42,8 +43,9 @@ struct Surroundings {
   Random& random;
   sandbox::Sandboxes& sandboxes;
   const git::Program& git;
-  std::filesystem::path repos;    ///< a bare repository for each swarm
-  costs::Meter* meter = nullptr;  ///< told of each agent that runs; null: nobody counts
+  std::filesystem::path repos;       ///< a bare repository for each swarm
+  model::Gateway* models = nullptr;  ///< the way of agents to models; null: there is none
+  costs::Meter* meter = nullptr;     ///< told of each agent that runs; null: nobody counts
 };
 
 class Swarms {

@@ -14,6 +14,7 @@ class Model(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), self.handler())
         self.script = script
         self.requests = []
+        self.keys = []
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -59,6 +60,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "count_tokens" in self.path:
             return self.send(200, "application/json", b'{"input_tokens": 10}')
         with self.server.lock:
+            self.server.keys.append(self.headers.get("x-api-key"))
             self.server.requests.append(request)
             number = len(self.server.requests)
         blocks = self.server.script(request)

@@ -197,6 +197,36 @@ def test_a_swarm_that_failed_leaves_no_sandbox_and_can_go_on(daemon):
     assert "swm_" in json.dumps(costs)
 
 
+def test_three_teams_at_once_do_not_meet_and_get_on_alike(daemon, tmp_path):
+    names = ["first", "second", "third"]
+    projects = {}
+    for seed, name in enumerate(names, 1):
+        projects[name] = tmp_path / name
+        subprocess.run([sys.executable, SAMPLE, str(seed), projects[name]], check=True, capture_output=True)
+        daemon.ctl("deploy", "--repo", str(projects[name]), "--agents", "6", "--name", name, "--feature", FEATURE, "--env",
+                   f"SWARM_DEMO_SEED={seed}", "--detach")
+
+    def all_of_them():
+        return {s["name"]: s for s in json.loads(daemon.ctl("--json", "swarm", "ls", "--all").stdout)["swarms"]}
+
+    # When the first of them is over, none of the others has been left behind.
+    wait_until(lambda: any(s["state"] in ("done", "failed") for s in all_of_them().values()), timeout=2 * PATIENCE,
+               what="the end of one")
+    assert all(s["tasks"]["merged"] >= 1 for s in all_of_them().values()), all_of_them()
+    wait_until(lambda: all(s["state"] in ("done", "failed") for s in all_of_them().values()), timeout=PATIENCE,
+               what="the end of all")
+    found = all_of_them()
+    assert len({s["sandbox"] for s in found.values()}) == 3
+    for name in names:
+        assert found[name]["state"] == "done", found[name]["reason"]
+        good, why = holds(checked_out(projects[name], tmp_path / f"result-{name}", f"swarm/{name}"), projects[name])
+        assert good, why
+        assert git(projects[name], "for-each-ref", "--format=%(refname)", "refs/heads/swarm") == f"refs/heads/swarm/{name}"
+        runs = {line for line in git(projects[name], "log", "--format=%B", f"main..swarm/{name}").splitlines()
+                if line.startswith("Swarm-Run:")}
+        assert len(runs) == 1, runs
+
+
 def test_what_cannot_be_is_refused_with_a_sentence(daemon, tmp_path):
     project = make_project(daemon, 3)
 

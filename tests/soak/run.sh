@@ -39,8 +39,15 @@ run_crash() {
     --state "$build/crash-$seed.json" --seed "$seed"
 }
 
+run_deploy() {
+  [ -x "$build/bin/swarmd-points" ] || { printf 'the harness is not built: cmake --build %s --target programs\n' "$build" >&2; return 1; }
+  PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/tests/harness/deploy.py" "$build" --points "${SWARM_POINTS:-300}" \
+    --state "$build/deploy-$seed.json" --seed "$seed"
+}
+
 declare -A about=(
   [crash]='the daemon killed at 2,000 points of creating, claiming, pausing and ending; nothing lost, nothing twice'
+  [deploy]='a team at work, with the daemon, agentd and an agent killed 300 times each; the same branch comes back'
   [cuts]='the tunnel cut 1,000 times at random bytes under traffic both ways'
   [store]='200 crashes of a writing process, and every failure of a system call in the store'
   [calls]='10,000 calls in turn and 200 at once leave nothing behind'
@@ -52,7 +59,7 @@ declare -A about=(
   [planted]='each planted bug is found by its fuzz target within a minute'
   [planted-properties]='each planted off-by-one in limits, capacity, ledger, budgets and shares makes its property fail'
 )
-names=(cuts store calls bytes kills growth messages agents planted planted-properties crash)
+names=(cuts store calls bytes kills growth messages agents planted planted-properties crash deploy)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done
