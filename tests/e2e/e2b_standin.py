@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -139,6 +140,13 @@ class StandIn(http.server.ThreadingHTTPServer):
         self.requests = []
         self.lock = threading.RLock()
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def use_tls(self, certificate, key):
+        """Before the first request."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = self.url.replace("http:", "https:")
 
     def fault(self, *arguments, **options):
         self.faults.append(Fault(*arguments, **options))

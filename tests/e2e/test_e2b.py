@@ -241,3 +241,28 @@ def test_another_provider_is_used_when_this_one_is_down(service):
         assert run(daemon, sandbox, "echo", "here") == "here\n"
     finally:
         daemon.close()
+
+
+def test_over_tls_with_a_local_authority(service, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "1", "-subj", "/CN=stand-in", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", tmp_path / "key", "-out", tmp_path / "cert"], check=True, capture_output=True)
+    service.use_tls(tmp_path / "cert", tmp_path / "key")
+    for ca_file in ("", f'ca_file = "{tmp_path / "cert"}"'):
+        daemon = Daemon(CONFIG.format(url=service.url).replace("create_rate", ca_file + "\ncreate_rate"))
+        daemon.env["E2B_API_KEY"] = KEY
+        try:
+            daemon.start()
+            if not ca_file:  # a stranger's certificate: the key is not even sent
+                failed = daemon.ctl("sandbox", "create", "--provider", "e2b", check=False)
+                assert failed.returncode != 0 and "certificate" in failed.stderr
+                assert not service.requests
+                continue
+            sandbox = create(daemon)
+            source = daemon.home / "file"
+            source.write_bytes(os.urandom(3_000_000))
+            daemon.ctl("cp", str(source), f"{sandbox['id']}:/workspace/file")
+            daemon.ctl("cp", f"{sandbox['id']}:/workspace/file", str(daemon.home / "back"))
+            assert (daemon.home / "back").read_bytes() == source.read_bytes()
+        finally:
+            daemon.close()
