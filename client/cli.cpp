@@ -148,6 +148,7 @@ void build_commands(CLI::App& root, Selection& selection) {
   add_ps_commands(root, selection);
   add_logs_command(root, selection);
   add_forward_commands(root, selection);
+  add_e2b_commands(root, selection);
   add_events_command(root, selection);
   add_pool_commands(root, selection);
   add_top_command(root, selection);

@@ -8,6 +8,7 @@
 #include "daemon/config/report.hpp"
 #include "daemon/providers/e2b/settings.hpp"
 #include "daemon/providers/registry.hpp"
+#include "daemon/rpc/e2b.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/signals.hpp"
 #include "protocol/core/version.hpp"
@@ -52,7 +53,8 @@ Result<void> Daemon::open() {
   if (!socket) return fail(socket.error());
   socket_.emplace(std::move(*socket));
 
-  constexpr std::array kDomains = {&sandbox::kSandboxDomain, &sandbox::kPoolDomain, &team::kResidenceDomain};
+  constexpr std::array kDomains = {&sandbox::kSandboxDomain, &sandbox::kPoolDomain, &team::kResidenceDomain,
+                                   &e2b_endpoint::kBoxDomain};
   std::vector<store::Domain> domains;
   for (const store::Domain* domain : kDomains) domains.push_back(*domain);
   std::ranges::copy(Accounts::domains(), std::back_inserter(domains));
@@ -121,6 +123,14 @@ Result<void> Daemon::open() {
   teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places, accounts_->costs().meter(),
                                    accounts_->vault(), setup_.loaded.config, setup_.parts.watch_run);
   forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
+  e2b_endpoint_ = std::make_unique<e2b_endpoint::Endpoint>(
+      e2b_endpoint::Endpoint::Surroundings{.loop = loop_,
+                                           .store = *store_,
+                                           .sandboxes = *sandboxes_,
+                                           .config = setup_.loaded.config,
+                                           .random = random_,
+                                           .tunnel_router = *tunnel_router_,
+                                           .directory = setup_.places.state / "e2b"});
   residences_ = std::make_unique<team::Residences>(loop_, *store_, *sandboxes_);
   residences_->ask_first(teams_->homes());
   services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,
@@ -152,6 +162,7 @@ Result<void> Daemon::open() {
   rpc::add_sandbox_methods(*router_, *services_);
   rpc::add_team_methods(*router_, *services_);
   rpc::add_template_methods(*router_, *services_);
+  rpc::add_e2b_methods(*router_, *e2b_endpoint_);
   accounts_->add_methods(*router_);
   teams_->add_methods(*router_, *tunnel_router_);
   server_ = std::make_unique<Server>(loop_, socket_->take_fd(),
@@ -177,6 +188,8 @@ async::Task<Result<void>> Daemon::run() {
   enforcer_->attach(sandboxes_.get());
   const Result<void> residences = co_await residences_->recover();
   if (!residences) co_return fail(residences.error());
+  const Result<void> endpoint = co_await e2b_endpoint_->start();
+  if (!endpoint) co_return fail(endpoint.error());
   const Result<void> begun = co_await record_start();
   if (!begun) co_return fail(begun.error());
   server_->start();
@@ -188,9 +201,11 @@ async::Task<Result<void>> Daemon::run() {
   setup_.manager.notify("STOPPING=1");
   logger().info("stopping", {{"reason", stop_reason_}, {"in_flight", server_->requests_in_flight()}});
   co_await record_stopping();
+  co_await e2b_endpoint_->stop(drain_);
   co_await server_->drain(drain_);
   background_.cancel_all();
   teams_->stop();
+  e2b_endpoint_.reset();
   forwards_.reset();
   residences_.reset();
   const Result<void> remembered = co_await accounts_->stop();

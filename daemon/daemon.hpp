@@ -4,6 +4,7 @@
 
 #include "daemon/accounts.hpp"
 #include "daemon/config/load.hpp"
+#include "daemon/e2b/endpoint.hpp"
 #include "daemon/forward/forwards.hpp"
 #include "daemon/log/log.hpp"
 #include "daemon/rpc/answers.hpp"
@@ -90,6 +91,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<Teams> teams_;
   std::unique_ptr<forward::Forwards> forwards_;
   std::unique_ptr<team::Residences> residences_;
+  std::unique_ptr<e2b_endpoint::Endpoint> e2b_endpoint_;
   std::unique_ptr<rpc::Services> services_;
   std::unique_ptr<Server> server_;
   Duration drain_{0};

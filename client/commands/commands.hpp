@@ -20,6 +20,7 @@ void add_pane_commands(CLI::App& root, Selection& selection);
 void add_ps_commands(CLI::App& root, Selection& selection);
 void add_logs_command(CLI::App& root, Selection& selection);
 void add_forward_commands(CLI::App& root, Selection& selection);
+void add_e2b_commands(CLI::App& root, Selection& selection);
 void add_events_command(CLI::App& root, Selection& selection);
 void add_deploy_command(CLI::App& root, Selection& selection);
 void add_monitor_command(CLI::App& root, Selection& selection);

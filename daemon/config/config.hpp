@@ -152,6 +152,16 @@ struct Model {
   std::string secret;  ///< empty: the secret called as the provider
 };
 
+/// [e2b_endpoint]: E2B's API on the sandboxes of this daemon.
+struct E2bEndpoint {
+  bool enabled = false;
+  std::string listen = "127.0.0.1:3999";
+  bool beyond_loopback = false;
+  std::string domain;
+  std::filesystem::path certificate;
+  std::filesystem::path key;
+};
+
 /// [secret.NAME]: where a secret comes from and who may use it. Never the value.
 struct Secret {
   SecretSource source = SecretSource::stored;
@@ -204,6 +214,7 @@ struct Config {
   Sandbox sandbox;
   LocalProvider local;
   E2bProvider e2b;
+  E2bEndpoint e2b_endpoint;
   std::map<std::string, Template> templates;
   std::map<std::string, Pool> pools;
   std::map<std::string, Service> services;

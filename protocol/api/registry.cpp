@@ -10,6 +10,7 @@
 #include "protocol/api/costs.hpp"
 #include "protocol/api/daemon.hpp"
 #include "protocol/api/db.hpp"
+#include "protocol/api/e2b.hpp"
 #include "protocol/api/events.hpp"
 #include "protocol/api/exec.hpp"
 #include "protocol/api/files_transfer.hpp"
@@ -65,6 +66,7 @@ std::span<const MethodInfo* const> all_methods() {
       exec_methods(),
       files_methods(),
       files_transfer_methods(),
+      e2b_methods(),
       forward_methods(),
       human_methods(),
       limits_methods(),

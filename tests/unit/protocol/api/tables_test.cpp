@@ -77,7 +77,7 @@ TEST_CASE("nothing that a sandbox must not reach is open to tunnels") {
     CHECK(method->caller != Caller::daemon);
     if (method->caller == Caller::host) continue;
     for (const char* domain : {"sandbox.", "exec.", "files.", "forward.", "config.", "daemon.", "template.", "events.",
-                               "limits.", "cost.", "budget.", "secret.", "pane.", "pool.", "db.", "team."}) {
+                               "limits.", "cost.", "budget.", "secret.", "pane.", "pool.", "db.", "e2b.", "team."}) {
       CHECK_FALSE(method->name.starts_with(domain));
     }
   }

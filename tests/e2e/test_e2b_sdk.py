@@ -1,0 +1,310 @@
+"""The official E2B SDK, as it was published, against `swarmctl e2b serve`: two versions, plain HTTP and TLS with HTTP/2."""
+
+import base64
+import gzip
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import Daemon, wait_until
+
+HERE = pathlib.Path(__file__).parent / "node-e2b"
+SUITE = HERE / "suite.mjs"
+
+
+def node_fits():
+    node = shutil.which("node")
+    if not node or not (HERE / "node_modules/e2b").exists():
+        return False
+    major = int(subprocess.run([node, "--version"], capture_output=True, text=True).stdout.lstrip("v").split(".")[0])
+    return major >= 20
+
+
+pytestmark = pytest.mark.skipif(not node_fits(), reason="needs Node 20 and `npm ci --ignore-scripts` in tests/e2e/node-e2b")
+
+
+def cases():
+    if not node_fits():
+        return ["lifecycle"]
+    run = subprocess.run(["node", SUITE, "e2b", "--list"], capture_output=True, text=True, cwd=HERE, check=True)
+    return json.loads(run.stdout)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def make_certificates(where):
+    """An authority of its own, and a certificate for the domain of these tests."""
+    openssl = lambda *words: subprocess.run(["openssl", *words], cwd=where, check=True, capture_output=True)
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    openssl("req", "-x509", *curve, "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl("req", *curve, "-subj", "/CN=sbx.test", "-keyout", "server.key", "-out", "server.csr")
+    (where / "names").write_text("subjectAltName=DNS:sbx.test,DNS:*.sbx.test,IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2", "-extfile", "names",
+            "-out", "server.pem")
+
+
+class Endpoint:
+    """A daemon whose endpoint is open, and the environment that leads an SDK there."""
+
+    def __init__(self, secure):
+        self.port = free_port()
+        self.daemon = Daemon()
+        certificates = []
+        if secure:
+            make_certificates(self.daemon.home)
+            certificates = ["--certificate", self.daemon.home / "server.pem", "--key", self.daemon.home / "server.key"]
+        self.daemon.start()
+        self.daemon.ctl("e2b", "serve", "-d", "--listen", f"127.0.0.1:{self.port}", "--domain",
+                        f"sbx.test:{self.port}", *certificates)
+        printed = self.daemon.ctl("e2b", "env").stdout
+        lines = [line.removeprefix("export ").split("=", 1) for line in printed.splitlines() if line.startswith("export")]
+        self.env = dict(lines)
+        assert "address=/sbx.test/127.0.0.1" in printed
+        if secure:
+            self.env["NODE_EXTRA_CA_CERTS"] = str(self.daemon.home / "ca.pem")
+
+    def run(self, package, case, timeout=120):
+        env = {**os.environ, **self.env}
+        return subprocess.run(["node", "--import", HERE / "lookup.mjs", SUITE, package, case], env=env, cwd=HERE,
+                              capture_output=True, text=True, timeout=timeout)
+
+
+@pytest.fixture(scope="module", params=[("e2b", True), ("e2b-v1", False)], ids=["newest-tls-h2", "v1-plain"])
+def endpoint(request):
+    package, secure = request.param
+    made = Endpoint(secure)
+    made.package = package
+    yield made
+    made.daemon.close()
+
+
+@pytest.mark.parametrize("case", cases())
+def test_sdk(endpoint, case):
+    run = endpoint.run(endpoint.package, case)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_nothing_is_left(endpoint):
+    """Every sandbox that a case made has ended."""
+    left = lambda: json.loads(endpoint.daemon.ctl("--json", "sandbox", "ls").stdout)["sandboxes"]
+    wait_until(lambda: not left(), what="the end of every sandbox")
+
+
+# What the SDK does not show: the wire itself, spoken with http.client.
+
+
+@pytest.fixture(scope="module")
+def plain():
+    made = Endpoint(secure=False)
+    yield made
+    made.daemon.close()
+
+
+def call(endpoint, method, path, body=None, headers=None, key=True):
+    """Status, fields and JSON body (or text) of one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=30)
+    fields = {"X-API-Key": endpoint.env["E2B_API_KEY"]} if key else {}
+    fields.update(headers or {})
+    if body is not None and not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+        fields.setdefault("content-type", "application/json")
+    connection.request(method, path, body, fields)
+    answer = connection.getresponse()
+    raw = answer.read()
+    connection.close()
+    try:
+        return answer.status, answer.headers, json.loads(raw) if raw else None
+    except ValueError:
+        return answer.status, answer.headers, raw
+
+
+def faults(endpoint, *rules, seed=1):
+    rpc = endpoint.daemon.rpc()
+    rpc.call("e2b.faults", {"seed": seed, "faults": list(rules)})
+    rpc.close()
+
+
+@pytest.fixture
+def box(plain):
+    status, _, made = call(plain, "POST", "/sandboxes", {"templateID": "base", "timeout": 60, "secure": True})
+    assert status == 201
+    yield made
+    call(plain, "DELETE", f"/sandboxes/{made['sandboxID']}")
+
+
+def test_errors_have_the_shape_of_the_api(plain, box):
+    sandbox = box["sandboxID"]
+    for method, path, body, status in [
+        ("GET", "/sandboxes/snosuchsandbox0000000", None, 404),
+        ("POST", "/sandboxes", {}, 400),
+        ("POST", "/sandboxes", {"templateID": 5}, 400),
+        ("POST", "/sandboxes", {"templateID": "base", "timeout": 0}, 400),
+        ("POST", "/sandboxes", {"templateID": "base", "metadata": {"a": 1}}, 400),
+        ("POST", "/sandboxes", {"templateID": "base", "network": {"allowPublicTraffic": False}}, 400),
+        ("POST", "/sandboxes", {"templateID": "nothing"}, 404),
+        ("POST", f"/sandboxes/{sandbox}/connect", {}, 400),
+        ("POST", f"/sandboxes/{sandbox}/resume", {}, 409),
+        ("POST", f"/sandboxes/{sandbox}/timeout", {}, 400),
+        ("POST", f"/sandboxes/{sandbox}/refreshes", {"duration": 3601}, 400),
+        ("GET", "/v2/sandboxes?limit=0", None, 400),
+        ("GET", "/v2/sandboxes?nextToken=asc.1.s", None, 400),
+        ("POST", f"/sandboxes/{sandbox}/snapshots", {}, 501),
+        ("POST", "/v3/templates", {"name": "x"}, 501),
+        ("GET", "/nowhere", None, 404),
+    ]:
+        got, _, answer = call(plain, method, path, body)
+        assert got == status, (method, path, answer)
+        assert answer["code"] == status and answer["message"], answer
+    assert call(plain, "GET", "/v2/sandboxes", key=False)[0] == 401
+    assert call(plain, "GET", "/v2/sandboxes", headers={"X-API-Key": "e2b_" + "0" * 40})[0] == 401
+    assert call(plain, "POST", "/sandboxes", b"{not json")[0] == 400
+    assert call(plain, "GET", "/health", key=False)[0] == 204
+
+
+def test_timeouts_move_as_the_api_says(plain, box):
+    path = f"/sandboxes/{box['sandboxID']}"
+    end = lambda: call(plain, "GET", path)[2]["endAt"]
+    before = end()
+    assert call(plain, "POST", f"{path}/connect", {"timeout": 1})[0] == 200
+    assert end() == before  # only ever later
+    assert call(plain, "POST", f"{path}/refreshes", {"duration": 600})[0] == 204
+    assert end() > before
+    assert call(plain, "POST", f"{path}/timeout", {"timeout": 30})[0] == 204
+    assert end() < before
+    assert call(plain, "POST", f"{path}/pause")[0] == 204
+    assert call(plain, "POST", f"{path}/pause")[0] == 409
+    assert call(plain, "POST", f"{path}/timeout", {"timeout": 30})[0] == 404
+    assert call(plain, "POST", f"{path}/resume")[0] == 201
+    assert call(plain, "GET", path)[2]["state"] == "running"
+
+
+def test_requests_find_their_sandbox_by_host_or_by_fields(plain, box):
+    sandbox, token = box["sandboxID"], box["envdAccessToken"]
+    by_fields = {"E2b-Sandbox-Id": sandbox, "E2b-Sandbox-Port": "49983"}
+    by_host = {"Host": f"49983-{sandbox}.sbx.test"}
+    for route in (by_fields, by_host):
+        assert call(plain, "GET", "/health", headers=route, key=False)[0] == 204
+        assert call(plain, "GET", "/envs", headers=route, key=False)[0] == 401
+        status, _, env = call(plain, "GET", "/envs", headers={**route, "X-Access-Token": token}, key=False)
+        assert status == 200 and env["E2B_SANDBOX_ID"] == sandbox
+        assert call(plain, "GET", "/metrics", headers={**route, "X-Access-Token": token}, key=False)[2]["mem_total"] > 0
+        status, _, answer = call(plain, "POST", "/init", {}, route, key=False)
+        assert (status, answer["path"]) == (404, "/init")
+    assert call(plain, "GET", "/health", headers={"E2b-Sandbox-Id": sandbox}, key=False)[0] == 400
+    assert call(plain, "GET", "/", headers={"Host": "49983-sgone.sbx.test"}, key=False)[0] == 502
+    status, _, answer = call(plain, "GET", "/", headers={"Host": f"8000-{sandbox}.sbx.test"}, key=False)
+    assert (status, answer["port"], answer["sandboxId"]) == (502, 8000, sandbox)
+    mine = {**by_host, "X-Access-Token": token, "Authorization": "Basic " + base64.b64encode(b"ghost:").decode()}
+    status, _, answer = call(plain, "POST", "/filesystem.Filesystem/Stat", {"path": "/"}, mine, key=False)
+    assert (status, answer["code"]) == (401, "unauthenticated")
+
+
+def envelopes(raw):
+    out = []
+    while raw:
+        flags, size = raw[0], int.from_bytes(raw[1:5], "big")
+        out.append((flags, json.loads(raw[5:5 + size])))
+        raw = raw[5 + size:]
+    return out
+
+
+def test_streams_are_framed_as_connect_says(plain, box):
+    route = {"Host": f"49983-{box['sandboxID']}.sbx.test", "X-Access-Token": box["envdAccessToken"]}
+    stream = {**route, "content-type": "application/connect+json", "connect-protocol-version": "1"}
+
+    def start(message, **more):
+        payload = json.dumps(message).encode()
+        body = bytes([0]) + len(payload).to_bytes(4, "big") + payload
+        return call(plain, "POST", "/process.Process/Start", body, {**stream, **more}, key=False)
+
+    status, fields, raw = start({"process": {"cmd": "/bin/echo", "args": ["hi"]}, "stdin": False})
+    assert status == 200 and fields["content-type"] == "application/connect+json"
+    messages = envelopes(raw)
+    assert "pid" in messages[0][1]["event"]["start"]
+    assert messages[1] == (0, {"event": {"data": {"stdout": base64.b64encode(b"hi\n").decode()}}})
+    assert messages[2] == (0, {"event": {"end": {"exited": True, "status": "exit status 0"}}})
+    assert messages[3] == (2, {})
+    killed = envelopes(start({"process": {"cmd": "/bin/sh", "args": ["-c", "kill -9 $$"]}, "stdin": False})[2])
+    assert killed[-2][1]["event"]["end"]["exitCode"] == -1
+    assert killed[-2][1]["event"]["end"]["status"] == "signal: killed"
+    late = envelopes(start({"process": {"cmd": "/bin/sleep", "args": ["100"]}}, **{"connect-timeout-ms": "300"})[2])
+    assert late[-1][0] == 2 and late[-1][1]["error"]["code"] == "deadline_exceeded"
+    wrong = envelopes(start({"process": {"cmd": "/bin/true", "cwd": "/nonexistent"}})[2])
+    assert wrong[-1][1]["error"]["code"] == "invalid_argument"
+    assert start({}, **{"content-type": "application/connect+proto"})[0] == 415
+    assert call(plain, "GET", "/process.Process/Start", headers=stream, key=False)[0] == 405
+    compressed = gzip.compress(b'{"path": "/tmp"}')
+    status, _, answer = call(plain, "POST", "/filesystem.Filesystem/Stat", compressed,
+                             {**route, "content-type": "application/json", "content-encoding": "gzip"}, key=False)
+    assert status == 200 and answer["entry"]["type"] == "FILE_TYPE_DIRECTORY"
+
+
+def test_a_create_whose_answer_is_lost_made_one_sandbox(plain):
+    mark = {"run": "lost"}
+    faults(plain, {"kind": "lost_answer", "match": "POST */sandboxes", "times": 1})
+    with pytest.raises((http.client.HTTPException, OSError)):
+        call(plain, "POST", "/sandboxes", {"templateID": "base", "timeout": 60, "metadata": mark})
+    faults(plain)
+    _, _, found = call(plain, "GET", "/v2/sandboxes?metadata=run%3Dlost")
+    assert [one["metadata"] for one in found] == [mark]
+    assert call(plain, "DELETE", f"/sandboxes/{found[0]['sandboxID']}")[0] == 204
+
+
+def test_faults_of_every_kind(plain, box):
+    path = f"/sandboxes/{box['sandboxID']}"
+    faults(plain, {"kind": "status", "status": 429, "retry_after_s": 3, "times": 1})
+    status, fields, answer = call(plain, "GET", path)
+    assert (status, fields["retry-after"], answer["code"]) == (429, "3", 429)
+    assert call(plain, "GET", path)[0] == 200
+    faults(plain, {"kind": "edge", "status": 502, "times": 1})
+    status, fields, answer = call(plain, "GET", path)
+    assert (status, fields["content-type"]) == (502, "text/html") and isinstance(answer, bytes)
+    for kind in ("reset", "cut"):
+        faults(plain, {"kind": kind, "after_bytes": 10, "times": 1})
+        with pytest.raises((http.client.HTTPException, OSError)):
+            call(plain, "GET", path)
+    for kind in ("delay", "late_answer", "stall"):
+        faults(plain, {"kind": kind, "delay_ms": 300, "times": 1})
+        began = time.monotonic()
+        assert call(plain, "GET", path)[0] == 200
+        assert time.monotonic() - began >= 0.3
+
+    def hits(seed):
+        faults(plain, {"kind": "status", "status": 500, "probability": 0.5}, seed=seed)
+        return [call(plain, "GET", path)[0] for _ in range(20)]
+
+    first = hits(7)
+    assert hits(7) == first and 500 in first and 200 in first
+    faults(plain)
+
+
+def test_the_sdk_obeys_retry_after(plain):
+    faults(plain, {"kind": "status", "match": "POST */sandboxes", "status": 429, "retry_after_s": 1, "times": 2})
+    run = plain.run("e2b", "commands: foreground")
+    faults(plain)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_timeouts_and_metadata_outlive_the_daemon(plain):
+    wish = {"templateID": "base", "timeout": 60, "metadata": {"run": "restart"}, "secure": True}
+    _, _, made = call(plain, "POST", "/sandboxes", wish)
+    plain.daemon.kill()
+    plain.daemon.start()
+    plain.daemon.ctl("e2b", "serve", "-d", "--listen", f"127.0.0.1:{plain.port}", "--domain", f"sbx.test:{plain.port}")
+    status, _, detail = call(plain, "GET", f"/sandboxes/{made['sandboxID']}")
+    assert status == 200 and detail["metadata"] == {"run": "restart"}
+    assert detail["envdAccessToken"] == made["envdAccessToken"]
+    assert call(plain, "POST", f"/sandboxes/{made['sandboxID']}/timeout", {"timeout": 0})[0] == 204
+    gone = lambda: call(plain, "GET", f"/sandboxes/{made['sandboxID']}")[0] == 404
+    wait_until(gone, what="its end")
