@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "protocol/store/shipped.hpp"
+
 namespace swarm::store {
 namespace {
 
@@ -104,6 +106,16 @@ Result<EventOrigin> last_from_origin(Database& db, const std::string& store) {
   if (!*row) return EventOrigin{.store = store};
   const auto& [epoch, seq] = **row;
   return EventOrigin{.store = store, .epoch = epoch, .seq = seq};
+}
+
+Result<std::int64_t> let_go_events(Database& db, std::int64_t through, int limit) {
+  const Result<EventRange> range = event_range(db);
+  if (!range) return fail(range.error());
+  if (range->newest == 0) return 0;
+  const std::int64_t keep_from = std::min({through + 1, range->newest, range->oldest + limit});
+  if (keep_from <= range->oldest) return 0;
+  if (auto pruned = db.run(kPrune, keep_from); !pruned) return fail(pruned.error());
+  return db.changes();
 }
 
 Result<std::int64_t> prune_events(Database& db, const EventRetention& retention, WallTime now, int limit) {

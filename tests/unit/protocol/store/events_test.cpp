@@ -1,5 +1,6 @@
 #include "protocol/store/events.hpp"
 
+#include "protocol/store/shipped.hpp"
 #include "tests/unit/protocol/store/fixture.hpp"
 
 using namespace swarm;
@@ -40,6 +41,20 @@ TEST_CASE("events that another store ships twice are taken once") {
   CHECK_FALSE(must(append_event(db, self(), {1}, {.type = "x", .origin = EventOrigin{"agentd", 1, 11}})));
   CHECK(must(last_from_origin(db, "agentd")) == EventOrigin{"agentd", 2, 1});
   CHECK(must(read_events(db, self(), {}, 10)).front().origin == EventOrigin{"agentd", 1, 10});
+}
+
+TEST_CASE("what another store has is let go, but for the newest, and numbers are not used again") {
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
+  Database db = open_notes(dir / "db");
+  CHECK(must(let_go_events(db, 5, 100)) == 0);
+  append(db, 10, 1'000);
+  CHECK(must(let_go_events(db, 6, 4)) == 4);  // no more than asked
+  CHECK(must(let_go_events(db, 6, 100)) == 2);
+  CHECK(must(let_go_events(db, 6, 100)) == 0);
+  CHECK(must(let_go_events(db, 1'000, 100)) == 3);
+  append(db, 1);
+  CHECK(must(event_range(db)).oldest == 10);
+  CHECK(must(event_range(db)).newest == 11);
 }
 
 TEST_CASE("retention by count and by age keeps a gapless end, and numbers are not used again") {
