@@ -18,7 +18,8 @@ Moment LeaseClock::now() {
   if (hold_until_ && mono >= *hold_until_) hold_until_.reset();
   if (!hold_until_ && due_ && mono - *due_ > kLate) {
     hold_until_ = mono + kHold;
-    held_ = std::max(last_, running() - std::chrono::duration_cast<Span>(mono - *due_));
+    // Just before what was due: else the very thing that the timer was for would come about.
+    held_ = std::max(last_, running() - std::chrono::duration_cast<Span>(mono - *due_) - Span{1});
   }
   due_.reset();
   last_ = std::max(last_, hold_until_ ? held_ : running());
