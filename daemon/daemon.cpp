@@ -133,6 +133,10 @@ Result<void> Daemon::open() {
                                            .directory = setup_.places.state / "e2b"});
   residences_ = std::make_unique<team::Residences>(loop_, *store_, *sandboxes_);
   residences_->ask_first(teams_->homes());
+  chronicle_ = std::make_unique<team::Chronicle>(loop_, *store_, *residences_);
+  sandboxes_->on_connected([this](const std::string& sandbox, std::shared_ptr<wire::Connection> connection) {
+    if (chronicle_) chronicle_->follow(sandbox, std::move(connection));
+  });
   services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,
                                                             .store = *store_,
                                                             .sandboxes = *sandboxes_,
@@ -207,6 +211,7 @@ async::Task<Result<void>> Daemon::run() {
   teams_->stop();
   e2b_endpoint_.reset();
   forwards_.reset();
+  chronicle_.reset();
   residences_.reset();
   const Result<void> remembered = co_await accounts_->stop();
   if (!remembered) logger().warn("rate limits start anew", {{"error", remembered.error()}});

@@ -15,6 +15,7 @@
 #include "daemon/steward/enforcer.hpp"
 #include "daemon/steward/limited_provider.hpp"
 #include "daemon/steward/steward.hpp"
+#include "daemon/team/chronicle.hpp"
 #include "daemon/team/residences.hpp"
 #include "daemon/teams.hpp"
 
@@ -92,6 +93,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<forward::Forwards> forwards_;
   std::unique_ptr<team::Residences> residences_;
   std::unique_ptr<e2b_endpoint::Endpoint> e2b_endpoint_;
+  std::unique_ptr<team::Chronicle> chronicle_;
   std::unique_ptr<rpc::Services> services_;
   std::unique_ptr<Server> server_;
   Duration drain_{0};

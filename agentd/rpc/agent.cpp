@@ -8,6 +8,7 @@ namespace {
 
 using api::AgentInfo;
 using coord::Step;
+using wire::CallContext;
 
 api::AgentCard card_of(const coord::AgentCard& card) {
   api::AgentCard out{.skills = {}, .tools = card.tools, .availability = card.availability, .about = card.about};
@@ -106,10 +107,24 @@ Result<AgentInfo> update(Step& step, const std::string& agent, const api::AgentU
 }  // namespace
 
 void bind_agent(wire::Router& router, TeamService& service) {
-  bind_look(router, service, api::kAgentList, [](Step& step, const auto& call) { return list(step, call.request); });
+  router.bind(api::kAgentList, [&service](CallContext& context, api::InSwarm<api::AgentListRequest> request) {
+    return detail::look_and_add<api::AgentListReply>(
+        service, asked(service, Who::anyone, context, std::move(request)),
+        [](Step& step, const auto& call) { return list(step, call.request); },
+        [&service](api::AgentListReply& reply) {
+          if (!service.add_program) return;
+          for (AgentInfo& info : reply.agents) service.add_program(info, false);
+        });
+  });
   bind_look(router, service, api::kAgentFind, [](Step& step, const auto& call) { return find(step, call.request); });
-  bind_look(router, service, api::kAgentInfo,
-            [](Step& step, const auto& call) { return one(step, call.request.agent); });
+  router.bind(api::kAgentInfo, [&service](CallContext& context, api::InSwarm<api::AgentInfoRequest> request) {
+    return detail::look_and_add<AgentInfo>(
+        service, asked(service, Who::anyone, context, std::move(request)),
+        [](Step& step, const auto& call) { return one(step, call.request.agent); },
+        [&service](AgentInfo& info) {
+          if (service.add_program) service.add_program(info, true);
+        });
+  });
   bind_change(router, service, api::kAgentUpdate, Who::agents, store::Durability::process,
               [](Step& step, const auto& call) { return update(step, call.caller.name, call.request); });
 }

@@ -16,9 +16,12 @@ void bind_agentd(wire::Router& router, AgentdService& service) {
     service.end_sandbox(request.grace_ms, request.reason);
     return Result<api::Empty>(api::Empty{});
   });
-  // Nothing to move: init's lease and the time-outs of programs do not count time in which nothing ran (timing.hpp).
-  router.bind(api::inside::kAgentdResumed,
-              [](CallContext&, const api::AgentdResumedRequest&) { return Result<api::Empty>(api::Empty{}); });
+  // Init's lease and the time-outs of programs do not count time in which nothing ran (timing.hpp); a team's deadlines
+  // do until they are told.
+  router.bind(api::inside::kAgentdResumed, [&service](CallContext&, const api::AgentdResumedRequest& request) {
+    service.resumed(request.paused_ms);
+    return Result<api::Empty>(api::Empty{});
+  });
 }
 
 void bind_inner(wire::Router& router, AgentdService& service, const Team& team) {

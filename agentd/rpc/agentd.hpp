@@ -22,6 +22,8 @@ struct AgentdService {
   /// Begins to end the sandbox.
   std::function<void(std::chrono::milliseconds grace, const std::string& reason)> end_sandbox;
   std::function<std::uint32_t()> tunnels;  ///< how many there are
+  /// The sandbox stood still this long, up to now.
+  std::function<void(std::chrono::milliseconds paused)> resumed;
 };
 
 /// Serves `agentd.*` to the daemon.

@@ -9,7 +9,7 @@ namespace swarm::agentd {
 using wire::CallContext;
 
 TeamService::TeamService(async::Loop& l, Random& r, Team& t)
-    : loop(l), random(r), team(t), checkouts(t.options().workspace), notes_changed(l) {
+    : loop(l), random(r), team(t), checkouts(t.options().workspace), journal(l, t), notes_changed(l) {
   team.listen([this](const Team::Happenings& happenings) {
     const auto note = [](const coord::Happening& one) { return one.type == "note.changed"; };
     if (std::ranges::any_of(happenings, note)) notes_changed.notify_all();
@@ -50,6 +50,9 @@ void bind_team(wire::Router& router, TeamService& service) {
               [&team](CallContext&, api::TeamJoinRequest request) { return team.join(std::move(request)); });
   router.bind(api::inside::kTeamLeave,
               [&team](CallContext&, api::TeamLeaveRequest request) { return team.leave(std::move(request)); });
+  router.bind(api::inside::kTeamLog, [&service](CallContext&, const api::TeamLogRequest& request) {
+    return service.journal.behind(request.after);
+  });
   router.bind(api::inside::kTeamList, [&team](CallContext&, const api::TeamListRequest&) { return team.info(); });
 }
 

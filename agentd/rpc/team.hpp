@@ -3,6 +3,7 @@
 // programs of the sandbox, who are the agent of their uid. Neither is ever taken from the arguments.
 
 #include "agentd/team/checkouts.hpp"
+#include "agentd/team/journal.hpp"
 #include "agentd/team/team.hpp"
 #include "protocol/api/agent_delivery.hpp"
 #include "protocol/api/lock.hpp"
@@ -17,9 +18,12 @@ struct TeamService {
   Random& random;
   Team& team;
   Checkouts checkouts;
+  Journal journal;
   async::Condition notes_changed;
   /// Called after a hook of this agent's program told something.
   std::function<void(const std::string& agent)> heard;
+  /// Adds what is known of its program to what is told of an agent; `whole`: its stalls too. May be empty.
+  std::function<void(api::AgentInfo& info, bool whole)> add_program;
 
   TeamService(async::Loop& l, Random& r, Team& t);
 };

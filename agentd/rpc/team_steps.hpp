@@ -32,6 +32,15 @@ async::Task<Result<Res>> look(TeamService& service, Result<Asked<Req>> asked, F 
   co_return result;
 }
 
+/// The same, with what the loop adds to the answer.
+template <class Res, class Req, class F, class G>
+async::Task<Result<Res>> look_and_add(TeamService& service, Result<Asked<Req>> asked, F f, G add) {
+  auto task = look<Res>(service, std::move(asked), std::move(f));
+  Result<Res> result = co_await std::move(task);
+  if (result) add(*result);
+  co_return result;
+}
+
 template <class Res, class Req, class F>
 async::Task<Result<Res>> change(TeamService& service, Result<Asked<Req>> asked, std::string_view name,
                                 store::Durability durability, F f) {

@@ -73,6 +73,8 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
              .identity = identity_mode()}),
       team_service_(loop, random, team_),
       delivery_(loop, team_, panes_),
+      keeper_(loop, team_, panes_),
+      views_(loop, team_),
       git_(loop, git_setup(options_.workspace, users_, exec_service_, team_service_)),
       upward_(loop),
       router_({.name = "agentd", .version = SWARM_VERSION, .features = {kFeatures.begin(), kFeatures.end()}},
@@ -95,6 +97,10 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   service_.end_sandbox = [this](std::chrono::milliseconds grace, const std::string& reason) { end(grace, reason); };
   service_.tunnels = [this] { return tunnels_; };
   team_service_.heard = [this](const std::string& agent) { delivery_.heard(agent); };
+  service_.resumed = [this](std::chrono::milliseconds paused) { team_.resumed(paused); };
+  team_service_.add_program = [this](api::AgentInfo& info, bool whole) {
+    keeper_.add_to(info, whole ? Keeper::Steps::with : Keeper::Steps::without);
+  };
   bind_agentd(router_, service_);
   note_programs(execs_, happenings_);
   bind_happenings(router_, happenings_);
@@ -164,6 +170,7 @@ async::Task<Result<int>> Agentd::run() {
   const Result<void> found = co_await panes_.recover();
   if (!found) say("panes: " + found.error().to_string());
   delivery_.begin();
+  keeper_.start();
   tasks_.spawn(serve_tunnels());
   tasks_.spawn(serve_inside());
   tasks_.spawn(end_on(SIGTERM));

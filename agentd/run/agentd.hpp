@@ -19,6 +19,8 @@
 #include "agentd/rpc/upward.hpp"
 #include "agentd/run/options.hpp"
 #include "agentd/tunnel/websocket_listener.hpp"
+#include "agentd/watch/keeper.hpp"
+#include "agentd/watch/views.hpp"
 #include "protocol/async/signals.hpp"
 #include "protocol/transport/unix.hpp"
 #include "protocol/wire/tunnel_acceptor.hpp"
@@ -72,6 +74,8 @@ class Agentd {
   Team team_;
   TeamService team_service_;
   delivery::Delivery delivery_;
+  Keeper keeper_;
+  Views views_;
   git::Git git_;
   Upward upward_;
   wire::Router router_;

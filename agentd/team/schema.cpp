@@ -18,6 +18,12 @@ constexpr std::array kMigrations = {
         gone INTEGER NOT NULL
       ) STRICT;
     )"},
+    store::Migration{2, "patience, stalls", R"(
+      ALTER TABLE team ADD COLUMN patience BLOB NOT NULL DEFAULT x'';
+      CREATE TABLE team_stalls (
+        seq INTEGER PRIMARY KEY, agent TEXT NOT NULL, step BLOB NOT NULL
+      ) STRICT;
+    )"},
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "agentd/delivery/record.hpp"
 #include "agentd/team/schema.hpp"
+#include "protocol/api/codec.hpp"
 #include "protocol/async/file.hpp"
 #include "protocol/coord/schema.hpp"
 #include "protocol/core/nearest.hpp"
@@ -28,9 +29,9 @@ constexpr std::chrono::minutes kStaleAfter{15};
 constexpr std::chrono::seconds kHeardEvery{10};
 constexpr std::size_t kMostEnvironment = 1U << 20U;
 
-constexpr Sql kTeam{"team.read", "SELECT swarm, name, epoch, rate FROM team"};
-constexpr Sql kPutTeam{"team.put",
-                       "INSERT OR REPLACE INTO team (one, swarm, name, epoch, rate) VALUES (1, ?, ?, ?, ?)"};
+constexpr Sql kTeam{"team.read", "SELECT swarm, name, epoch, rate, patience FROM team"};
+constexpr Sql kPutTeam{
+    "team.put", "INSERT OR REPLACE INTO team (one, swarm, name, epoch, rate, patience) VALUES (1, ?, ?, ?, ?, ?)"};
 constexpr Sql kMembers{
     "team.members",
     "SELECT agent, uid, gid, user, home, role, kind, lead, gone FROM team_members ORDER BY position LIMIT 100000"};
@@ -42,6 +43,14 @@ constexpr Sql kGone{"team.gone", "UPDATE team_members SET gone = 1 WHERE agent =
 
 std::unexpected<Error> not_open() {
   return fail(Code::failed_precondition, "this sandbox is the home of no swarm yet; 'team.open' makes it one");
+}
+
+/// Of an older agentd: none was written.
+api::TeamPatience read_patience(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  Result<Value> value = wire::decode(std::as_bytes(std::span(bytes)), wire::Limits{});
+  if (!value) return {};
+  return api::decode_reply<api::TeamPatience>(std::move(*value)).value_or(api::TeamPatience{});
 }
 
 /// The value of SWARM_AGENT that a process was started with.
@@ -97,9 +106,13 @@ Result<void> Team::open_store() {
 }
 
 Result<void> Team::load() {
-  const auto team = store_->reader().one<std::string, std::string, std::int64_t, std::int64_t>(kTeam);
+  const auto team = store_->reader().one<std::string, std::string, std::int64_t, std::int64_t, Bytes>(kTeam);
   if (!team) return fail(team.error());
-  if (*team) std::tie(swarm_, name_, epoch_, rate_) = **team;
+  if (*team) {
+    Bytes patience;
+    std::tie(swarm_, name_, epoch_, rate_, patience) = **team;
+    patience_ = read_patience(patience.data);
+  }
   auto rows = store_->reader()
                   .all<std::string, std::uint32_t, std::uint32_t, std::string, std::string, std::string, std::string,
                        bool, bool>(kMembers);
@@ -121,6 +134,10 @@ Result<void> Team::open_host() {
   options.coordination.epoch = epoch_;
   options.coordination.messages.rate = rate_;
   options.coordination.registry.stale_after = kStaleAfter;
+  options.coordination.messages.reminders.clear();
+  for (const auto after : patience_.reminders) options.coordination.messages.reminders.emplace_back(after);
+  options.coordination.messages.escalate_after = patience_.lead_ms;
+  options.coordination.messages.human_after = patience_.human_ms;
   options.encode = [](const Value& data) { return wire::encode(data); };
   auto opened = coord::Host::open(loop_, *store_, swarm_, random_, std::move(options));
   if (!opened) return fail(opened.error(), "coordination");
@@ -150,16 +167,17 @@ async::Task<Result<api::TeamInfo>> Team::open(api::TeamOpenRequest request) {
   if (Result<void> fine = check_open(request); !fine) co_return fail(fine.error());
   if (Result<void> opened = open_store(); !opened) co_return fail(opened.error());
   const bool same = host_ != nullptr && request.epoch == epoch_ && request.messages_per_minute == rate_ &&
-                    (request.name.empty() || request.name == name_);
+                    request.patience == patience_ && (request.name.empty() || request.name == name_);
   if (!same) {
     if (!request.name.empty()) name_ = request.name;
     // From here on another swarm is refused, also while this is being written.
     const std::string before = std::exchange(swarm_, request.swarm);
-    auto task = store_->write("team.open", store::Durability::power,
-                              [swarm = request.swarm, name = name_, epoch = request.epoch,
-                               rate = request.messages_per_minute](store::Changes& changes) -> Result<void> {
-                                return changes.db().run(kPutTeam, swarm, name, epoch, std::int64_t{rate});
-                              });
+    auto task = store_->write(
+        "team.open", store::Durability::power,
+        [swarm = request.swarm, name = name_, epoch = request.epoch, rate = request.messages_per_minute,
+         patience = wire::encode(api::encode(request.patience))](store::Changes& changes) -> Result<void> {
+          return changes.db().run(kPutTeam, swarm, name, epoch, std::int64_t{rate}, Bytes{patience});
+        });
     const Result<void> written = co_await std::move(task);
     if (!written) {
       swarm_ = before;
@@ -167,6 +185,7 @@ async::Task<Result<api::TeamInfo>> Team::open(api::TeamOpenRequest request) {
     }
     epoch_ = request.epoch;
     rate_ = request.messages_per_minute;
+    patience_ = request.patience;
     if (Result<void> hosted = open_host(); !hosted) co_return fail(hosted.error());
   }
   co_return info();
@@ -292,7 +311,29 @@ async::Task<Result<api::TeamMember>> Team::leave(api::TeamLeaveRequest request) 
   const auto place = std::ranges::find(members_, agent, &Member::agent);
   place->gone = true;
   heard_.erase(agent);
+  written_.erase(agent);
   co_return told(*place);
+}
+
+async::Task<Result<void>> Team::program_ended(std::string agent, std::string why) {
+  if (host_ == nullptr) co_return not_open();
+  const Result<const Member*> found = find(agent);
+  if (!found) co_return fail(found.error());
+  // The next sign of life is written down at once.
+  written_.erase(agent);
+  auto task = host_->in_tables("team.program_ended", store::Durability::process,
+                               [agent, why](coord::Step& step) -> Result<void> {
+                                 if (auto gone = step.registry.gone(step.turn, agent, why); !gone) return gone;
+                                 step.locks.owner_gone(agent, step.turn.now);
+                                 return {};
+                               });
+  Result<void> done = co_await std::move(task);
+  co_return done;
+}
+
+MonoTime Team::heard(const std::string& agent) const {
+  const auto found = heard_.find(agent);
+  return found == heard_.end() ? MonoTime{} : found->second;
 }
 
 const Member* Team::by_uid(std::uint32_t uid) const {
@@ -333,9 +374,14 @@ Result<coord::Actor> Team::caller(const transport::PeerCredentials& credentials)
 }
 
 void Team::alive(const std::string& agent) {
+  heard_[agent] = loop_.clock().now();
+  seen(agent);
+}
+
+void Team::seen(const std::string& agent) {
   if (host_ == nullptr) return;
   const MonoTime now = loop_.clock().now();
-  const auto [place, is_new] = heard_.try_emplace(agent, now);
+  const auto [place, is_new] = written_.try_emplace(agent, now);
   if (!is_new && now - place->second < kHeardEvery) return;
   place->second = now;
   tasks_.spawn(tell_alive(host_.get(), agent));
@@ -343,7 +389,11 @@ void Team::alive(const std::string& agent) {
 
 async::Task<> Team::tell_alive(coord::Host* host, std::string agent) {
   auto task = host->in_tables("agent.alive", store::Durability::process, [agent](coord::Step& step) -> Result<void> {
-    return step.registry.update(step.turn, agent, std::nullopt, std::nullopt, std::nullopt);
+    const auto state = step.registry.state_of(step.turn, agent);
+    if (!state) return fail(state.error());
+    const bool back = *state == coord::AgentState::gone;
+    return step.registry.update(step.turn, agent, back ? std::optional(coord::AgentState::starting) : std::nullopt,
+                                std::nullopt, back ? std::optional(std::string()) : std::nullopt);
   });
   static_cast<void>(co_await std::move(task));  // it may have left meanwhile
 }

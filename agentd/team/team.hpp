@@ -59,6 +59,7 @@ class Team {
   [[nodiscard]] const std::string& swarm() const { return swarm_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const TeamOptions& options() const { return options_; }
+  [[nodiscard]] const api::TeamPatience& patience() const { return patience_; }
 
   /// The coordination. `failed_precondition` while no team is open.
   [[nodiscard]] Result<coord::Host*> host();
@@ -74,8 +75,15 @@ class Team {
   [[nodiscard]] Result<const Member*> find(const std::string& agent) const;
   [[nodiscard]] const std::list<Member>& members() const { return members_; }
 
-  /// A sign of life of an agent: of its calls, or of who watches its program.
+  /// A call of an agent, which is a sign of life. Brings back one whose program had ended.
   void alive(const std::string& agent);
+  /// A sign of life that somebody else saw.
+  void seen(const std::string& agent);
+  /// Its last call; zero: none yet of this agentd.
+  [[nodiscard]] MonoTime heard(const std::string& agent) const;
+  /// Its program has ended, and nobody started it again: its locks come free, and it is gone until its next sign of
+  /// life. `not_found` for an unknown one.
+  async::Task<Result<void>> program_ended(std::string agent, std::string why);
 
   /// Calls `listener` on the loop after each commit, with what happened, in order. For as long as the team lives.
   void listen(std::function<void(const Happenings&)> listener) { listeners_.push_back(std::move(listener)); }
@@ -101,12 +109,14 @@ class Team {
   std::string name_;
   std::int64_t epoch_ = 0;
   std::int64_t rate_ = 0;
+  api::TeamPatience patience_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<coord::Host> host_;
   /// Hosts of former epochs: callers that wait in their lines are answered, then they are idle.
   std::vector<std::unique_ptr<coord::Host>> former_;
-  std::list<Member> members_;  ///< in the order in which they came; addresses stay
-  std::map<std::string, MonoTime> heard_;
+  std::list<Member> members_;                ///< in the order in which they came; addresses stay
+  std::map<std::string, MonoTime> written_;  ///< when a sign of life was last written down
+  std::map<std::string, MonoTime> heard_;    ///< the last one
   std::vector<std::function<void(const Happenings&)>> listeners_;
   async::TaskSet tasks_;  // last: its tasks use everything above
 };

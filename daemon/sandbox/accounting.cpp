@@ -4,6 +4,8 @@
 
 #include "daemon/log/log.hpp"
 #include "daemon/sandbox/sandboxes.hpp"
+#include "protocol/api/agentd.hpp"
+#include "protocol/wire/client.hpp"
 
 namespace swarm::sandbox {
 namespace {
@@ -248,6 +250,9 @@ async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox)
     sandbox->may_run = true;  // the next list tells
     co_return fail(resumed.error());
   }
+  // Its agentd suspects a pause by itself and waits a moment to be told: before anything else.
+  const auto paused = std::chrono::microseconds(with_.loop.clock().wall().us - sandbox->record.info.changed_us);
+  tasks_.spawn(tell_resumed(sandbox, std::chrono::ceil<std::chrono::milliseconds>(paused)));
   sandbox->may_run = false;
   const Result<State> state = co_await advance(sandbox, Event::resume, "",
                                                [](Record& next) { next.hidden.forget_pause(); }, {}, {.at = instant()});
@@ -255,6 +260,16 @@ async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox)
   arm_lease(sandbox);
   fell_idle(sandbox);
   co_return {};
+}
+
+/// Deadlines inside move by the length of the pause. An agentd that was restarted meanwhile never knew of it.
+async::Task<> Sandboxes::tell_resumed(std::shared_ptr<Sandbox> sandbox, std::chrono::milliseconds paused) {
+  if (paused.count() <= 0 || sandbox->link == nullptr) co_return;
+  const auto connection = sandbox->link->current();
+  if (connection == nullptr) co_return;
+  const Result<api::Empty> told = co_await wire::call_with_timeout(*connection, api::inside::kAgentdResumed,
+                                                                   {.paused_ms = paused}, std::chrono::seconds(30));
+  if (!told) logger().warn("a sandbox does not know how long it was paused", {{"sandbox", sandbox->id()}});
 }
 
 /// The provider has it paused and it is recorded as running: a pause that was given up as failed came about after all.

@@ -410,6 +410,7 @@ void Sandboxes::open_link(const std::shared_ptr<Sandbox>& sandbox) {
                                                      // At once: a daemon that is restarted again and again would
                                                      // else never be there when the next renewal is due.
                                                      tasks_.spawn(renew(live));
+                                                     if (connected_) connected_(live->id(), live->link->current());
                                                    }
                                                    live->changed.notify_all();
                                                  }

@@ -92,6 +92,12 @@ class Sandboxes final : private PoolHost {
   /// What is known of every living sandbox, by id. Valid until the loop goes on.
   [[nodiscard]] std::vector<const Record*> living() const;
 
+  /// Calls `told` whenever a connection to a sandbox's agentd has come up: whoever follows something inside begins
+  /// anew there. One listener, set before `recover`.
+  void on_connected(std::function<void(const std::string&, std::shared_ptr<wire::Connection>)> told) {
+    connected_ = std::move(told);
+  }
+
   /// A way into a sandbox that can be spoken to. While the `Use` lives the sandbox counts as used, and its lease does
   /// not run out.
   class Use;
@@ -133,6 +139,7 @@ class Sandboxes final : private PoolHost {
   async::Task<> renew(std::shared_ptr<Sandbox> sandbox);
   /// For as long as this connection to its agentd lives.
   async::Task<> fetch_happenings(std::string sandbox, std::shared_ptr<wire::Connection> connection);
+  async::Task<> tell_resumed(std::shared_ptr<Sandbox> sandbox, std::chrono::milliseconds paused);
   async::Task<> answer(std::shared_ptr<Sandbox> sandbox);
   async::Task<> lease_out(std::shared_ptr<Sandbox> sandbox);
   async::Task<Result<void>> look_up(std::shared_ptr<Sandbox> sandbox);
@@ -219,6 +226,7 @@ class Sandboxes final : private PoolHost {
   std::map<std::string, std::unique_ptr<Pool>> pools_;
   std::map<std::string, PoolSetting> pool_settings_;  ///< what was set, beside the configuration
   api::ClaimCounters claims_;
+  std::function<void(const std::string&, std::shared_ptr<wire::Connection>)> connected_;
   std::map<std::string, std::uint64_t> untold_refusals_;  ///< by provider; each with a task that will tell of them
   async::TaskSet tasks_;                                  // last: its tasks use everything above
 };

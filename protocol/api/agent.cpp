@@ -8,6 +8,10 @@ template const TypeInfo& type_of<AgentState>();
 template const TypeInfo& type_of<AgentSkill>();
 template const TypeInfo& type_of<AgentCard>();
 template const TypeInfo& type_of<AgentDelivery>();
+template const TypeInfo& type_of<StallKind>();
+template const TypeInfo& type_of<StallRung>();
+template const TypeInfo& type_of<AgentStalled>();
+template const TypeInfo& type_of<AgentProgram>();
 template const TypeInfo& type_of<AgentInfo>();
 template const TypeInfo& type_of<AgentListRequest>();
 template const TypeInfo& type_of<AgentListReply>();
@@ -29,7 +33,7 @@ std::span<const MethodInfo* const> agent_methods() {
 }
 
 std::span<const EventInfo* const> agent_events() {
-  static constexpr std::array<const EventInfo*, 2> kAll = {&kAgentRegistered, &kAgentState};
+  static constexpr std::array<const EventInfo*, 3> kAll = {&kAgentRegistered, &kAgentState, &kAgentStalled};
   return kAll;
 }
 

@@ -77,6 +77,77 @@ struct AgentCard {
   }
 };
 
+enum class StallKind : std::uint8_t { asleep, silent, looping, dialog, logged_out, rate_limited, unknown };
+
+template <class D>
+void describe_enum(D& d, StallKind*) {
+  d.type("StallKind", "How an agent does not go on.");
+  d.value("asleep", StallKind::asleep, "It waits for input and does not take its mail.");
+  d.value("silent", StallKind::silent, "It works, and nothing new shows and no call comes.");
+  d.value("looping", StallKind::looping, "Its screen goes round through what it showed before.");
+  d.value("dialog", StallKind::dialog, "It asks for a permission; nobody answers that for it.");
+  d.value("logged_out", StallKind::logged_out, "It has no credentials, or no credit.");
+  d.value("rate_limited", StallKind::rate_limited, "Its provider lets it wait for long.");
+  d.value("unknown", StallKind::unknown, "A kind of a newer version.");
+  d.unknown(StallKind::unknown);
+}
+
+enum class StallRung : std::uint8_t { nudge, interrupt, restart, replace, human, unknown };
+
+template <class D>
+void describe_enum(D& d, StallRung*) {
+  d.type("StallRung", "What is done about it; the next when that has not helped.");
+  d.value("nudge", StallRung::nudge, "It is asked to go on.");
+  d.value("interrupt", StallRung::interrupt, "What it does is stopped, as by a person.");
+  d.value("restart", StallRung::restart, "Its program is started again and goes on with its conversation.");
+  d.value("replace", StallRung::replace, "The daemon is told to give its work to another.");
+  d.value("human", StallRung::human, "A person is told.");
+  d.value("unknown", StallRung::unknown, "A step of a newer version.");
+  d.unknown(StallRung::unknown);
+}
+
+struct AgentStalled {
+  StallKind kind = StallKind::unknown;
+  StallRung rung = StallRung::unknown;
+  std::string seen;
+  std::string outcome;
+  std::int64_t time_us = 0;
+  bool operator==(const AgentStalled&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("AgentStalled", "A step that was taken since an agent did not go on.");
+    d.field("kind", &AgentStalled::kind, "How it stalled.").required();
+    d.field("rung", &AgentStalled::rung, "What was done.").required();
+    d.field("seen", &AgentStalled::seen, "What shows that.").required();
+    d.field("outcome", &AgentStalled::outcome, "What came of it; empty: it was done.");
+    d.field("time_us", &AgentStalled::time_us, "When, UTC.").required();
+  }
+};
+
+struct AgentProgram {
+  std::string state;
+  bool running = false;
+  std::uint32_t restarts = 0;
+  std::uint64_t log_end = 0;
+  std::int64_t output_us = 0;
+  std::optional<StallKind> stall;
+  std::optional<std::int64_t> stalled_us;
+  bool operator==(const AgentProgram&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("AgentProgram", "An agent's program in its pane, when it was last looked at.");
+    d.field("state", &AgentProgram::state, "What its screen says: a PaneState.").required();
+    d.field("running", &AgentProgram::running, "It has not ended.").required();
+    d.field("restarts", &AgentProgram::restarts, "How often it was started again.");
+    d.field("log_end", &AgentProgram::log_end, "Bytes of output so far.");
+    d.field("output_us", &AgentProgram::output_us, "When it last wrote something, UTC.");
+    d.field("stall", &AgentProgram::stall, "How it does not go on; absent: it does.");
+    d.field("stalled_us", &AgentProgram::stalled_us, "Since when, UTC.");
+  }
+};
+
 struct AgentInfo {
   std::string id;
   std::string role;
@@ -91,6 +162,8 @@ struct AgentInfo {
   std::uint64_t unread = 0;
   AgentCard card;
   std::optional<AgentDelivery> delivery;
+  std::optional<AgentProgram> program;
+  std::vector<AgentStalled> stalls;
   bool operator==(const AgentInfo&) const = default;
 
   template <class D>
@@ -109,6 +182,8 @@ struct AgentInfo {
     d.field("unread", &AgentInfo::unread, "Messages in its queue.");
     d.field("card", &AgentInfo::card, "What it says of itself.");
     d.field("delivery", &AgentInfo::delivery, "How messages reach it; absent: its program was never heard of.");
+    d.field("program", &AgentInfo::program, "Its program; absent: it has no pane.");
+    d.field("stalls", &AgentInfo::stalls, "The last steps that were taken since it did not go on, oldest first.");
   }
 };
 
@@ -270,6 +345,9 @@ inline constexpr EventType<AgentRegistered> kAgentRegistered{
     {.name = "agent.registered", .doc = "An agent joined its swarm, or came back."}};
 inline constexpr EventType<AgentStateChanged> kAgentState{
     {.name = "agent.state", .doc = "An agent does something else, was lost sight of, or is gone."}};
+
+inline constexpr EventType<AgentStalled> kAgentStalled{
+    {.name = "agent.stalled", .doc = "An agent does not go on, and something is done about it."}};
 
 std::span<const MethodInfo* const> agent_methods();
 std::span<const EventInfo* const> agent_events();

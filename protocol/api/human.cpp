@@ -14,6 +14,8 @@ template const TypeInfo& type_of<HumanListReply>();
 template const TypeInfo& type_of<HumanAnswerRequest>();
 template const TypeInfo& type_of<HumanDecideRequest>();
 template const TypeInfo& type_of<HumanChanged>();
+template const TypeInfo& type_of<NoticeKind>();
+template const TypeInfo& type_of<HumanNotice>();
 template const TypeInfo& type_of<FromAgent<HumanAskRequest>>();
 template const TypeInfo& type_of<FromAgent<QuestionRef>>();
 template const TypeInfo& type_of<InSwarm<HumanAnswerRequest>>();
@@ -27,7 +29,7 @@ std::span<const MethodInfo* const> human_methods() {
 }
 
 std::span<const EventInfo* const> human_events() {
-  static constexpr std::array<const EventInfo*, 1> kAll = {&kHumanChanged};
+  static constexpr std::array<const EventInfo*, 2> kAll = {&kHumanChanged, &kHumanNotice};
   return kAll;
 }
 

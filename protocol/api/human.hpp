@@ -190,6 +190,33 @@ struct HumanChanged {
   }
 };
 
+enum class NoticeKind : std::uint8_t { unacknowledged, undeliverable, stalled, unknown };
+
+template <class D>
+void describe_enum(D& d, NoticeKind*) {
+  d.type("NoticeKind", "Why a person should look.");
+  d.value("unacknowledged", NoticeKind::unacknowledged, "A message was not acknowledged, whoever was reminded.");
+  d.value("undeliverable", NoticeKind::undeliverable, "A message expired or could not be delivered; it is kept.");
+  d.value("stalled", NoticeKind::stalled, "An agent does not go on, whatever was tried.");
+  d.value("unknown", NoticeKind::unknown, "A reason of a newer version.");
+  d.unknown(NoticeKind::unknown);
+}
+
+struct HumanNotice {
+  NoticeKind kind = NoticeKind::unknown;
+  std::string text;
+  std::string about;
+  bool operator==(const HumanNotice&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("HumanNotice", "Something that a person should see; nobody waits for an answer.");
+    d.field("kind", &HumanNotice::kind, "Why.").required();
+    d.field("text", &HumanNotice::text, "What happened, and what to do.").required();
+    d.field("about", &HumanNotice::about, "The message or the agent that it is about.");
+  }
+};
+
 inline constexpr Method<FromAgent<HumanAskRequest>, QuestionInfo> kHumanAsk{{
     .name = "human.ask",
     .doc = "Asks a person, as the calling agent.",
@@ -233,6 +260,9 @@ inline constexpr Method<InSwarm<HumanDecideRequest>, QuestionInfo> kHumanReject{
 
 inline constexpr EventType<HumanChanged> kHumanChanged{
     {.name = "human.changed", .doc = "A person was asked, answered, or did not in time."}};
+
+inline constexpr EventType<HumanNotice> kHumanNotice{
+    {.name = "human.notice", .doc = "What a team could not settle by itself: a person should look."}};
 
 std::span<const MethodInfo* const> human_methods();
 std::span<const EventInfo* const> human_events();

@@ -80,6 +80,7 @@ struct PaneProgram {
   std::string submit_key = "Enter";
   std::string interrupt_key = "C-c";
   PaneDelivery delivery = PaneDelivery::none;
+  std::vector<std::string> resume;
   bool operator==(const PaneProgram&) const = default;
 
   template <class D>
@@ -100,6 +101,10 @@ struct PaneProgram {
     d.field("submit_key", &PaneProgram::submit_key, "Key that sends what is typed.").non_empty().max_length(20);
     d.field("interrupt_key", &PaneProgram::interrupt_key, "Key that stops what it does.").non_empty().max_length(20);
     d.field("delivery", &PaneProgram::delivery, "How messages for its agent reach it.");
+    d.field("resume", &PaneProgram::resume,
+            "Program and arguments that go on with its conversation after it was ended; none: it is not started again "
+            "by itself.")
+        .max_length(10'000);
   }
 };
 

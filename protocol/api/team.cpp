@@ -5,9 +5,12 @@
 namespace swarm::api {
 
 template const TypeInfo& type_of<TeamMember>();
+template const TypeInfo& type_of<TeamPatience>();
 template const TypeInfo& type_of<TeamOpenRequest>();
 template const TypeInfo& type_of<TeamInfo>();
 template const TypeInfo& type_of<TeamJoinRequest>();
+template const TypeInfo& type_of<TeamLogRequest>();
+template const TypeInfo& type_of<TeamLogReply>();
 template const TypeInfo& type_of<TeamLeaveRequest>();
 template const TypeInfo& type_of<InSandbox<TeamOpenRequest>>();
 template const TypeInfo& type_of<InSwarm<TeamJoinRequest>>();
@@ -16,8 +19,8 @@ template const TypeInfo& type_of<TeamListRequest>();
 template const TypeInfo& type_of<InSwarm<TeamListRequest>>();
 
 std::span<const MethodInfo* const> team_inside_methods() {
-  static constexpr std::array<const MethodInfo*, 4> kAll = {&inside::kTeamOpen, &inside::kTeamJoin, &inside::kTeamLeave,
-                                                            &inside::kTeamList};
+  static constexpr std::array<const MethodInfo*, 5> kAll = {&inside::kTeamOpen, &inside::kTeamJoin, &inside::kTeamLeave,
+                                                            &inside::kTeamList, &inside::kTeamLog};
   return kAll;
 }
 

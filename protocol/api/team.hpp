@@ -33,11 +33,38 @@ struct TeamMember {
   }
 };
 
+struct TeamPatience {
+  std::vector<std::chrono::milliseconds> reminders = {std::chrono::seconds(30), std::chrono::seconds(90),
+                                                      std::chrono::seconds(210)};
+  std::chrono::milliseconds lead_ms{120'000};
+  std::chrono::milliseconds human_ms{300'000};
+  std::chrono::milliseconds asleep_ms{180'000};
+  std::chrono::milliseconds silent_ms{600'000};
+  std::chrono::milliseconds dialog_ms{60'000};
+  std::chrono::milliseconds rung_ms{120'000};
+  bool operator==(const TeamPatience&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("TeamPatience", "How long a team waits for its agents.");
+    d.field("reminders", &TeamPatience::reminders,
+            "When a message that is not acknowledged is delivered again: milliseconds from its sending, growing.")
+        .max_length(20);
+    d.field("lead_ms", &TeamPatience::lead_ms, "From the last reminder to telling the lead.").min(1);
+    d.field("human_ms", &TeamPatience::human_ms, "From there to telling a person.").min(1);
+    d.field("asleep_ms", &TeamPatience::asleep_ms, "An agent that waits for input and leaves its mail.").min(1);
+    d.field("silent_ms", &TeamPatience::silent_ms, "One that works and shows nothing new.").min(1);
+    d.field("dialog_ms", &TeamPatience::dialog_ms, "One that asks for a permission.").min(1);
+    d.field("rung_ms", &TeamPatience::rung_ms, "How long each step against a stall has to help.").min(1);
+  }
+};
+
 struct TeamOpenRequest {
   std::string swarm;
   std::string name;
   std::int64_t epoch = 1;
   std::uint32_t messages_per_minute = 120;
+  TeamPatience patience;
   bool operator==(const TeamOpenRequest&) const = default;
 
   template <class D>
@@ -52,6 +79,7 @@ struct TeamOpenRequest {
             "Messages that one agent may send in a minute; each recipient counts as one.")
         .min(1)
         .max(10'000'000);
+    d.field("patience", &TeamOpenRequest::patience, "How long the team waits for its agents.");
   }
 };
 
@@ -121,8 +149,64 @@ struct TeamListRequest {
   }
 };
 
+/// An event of the log of a swarm's authority; `type`, `agent` and `data` are those of an event of the daemon's log.
+struct TeamLogEvent {
+  std::int64_t seq = 0;
+  std::int64_t time_us = 0;
+  std::string type;
+  std::string agent;
+  Value data;
+  bool operator==(const TeamLogEvent&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("TeamLogEvent", "Something that happened in a team.");
+    d.field("seq", &TeamLogEvent::seq, "Its number in that log.").required();
+    d.field("time_us", &TeamLogEvent::time_us, "When, UTC, by the clock inside.").required();
+    d.field("type", &TeamLogEvent::type, "What: `message.escalated`.").required();
+    d.field("agent", &TeamLogEvent::agent, "The agent that it belongs to; empty: none.");
+    d.field("data", &TeamLogEvent::data, "As the event's type has it.").required();
+  }
+};
+
+struct TeamLogRequest {
+  std::optional<std::int64_t> after;
+  bool operator==(const TeamLogRequest&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("TeamLogRequest", "Which part of the log.");
+    d.field("after", &TeamLogRequest::after,
+            "What is recorded elsewhere: events up to this number are let go. Absent: from the oldest that is kept.")
+        .min(0);
+  }
+};
+
+struct TeamLogReply {
+  std::string store;
+  std::int64_t epoch = 0;
+  std::string swarm;
+  std::vector<TeamLogEvent> events;
+  bool operator==(const TeamLogReply&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("TeamLogReply", "The next part of the log.");
+    d.field("store", &TeamLogReply::store, "Which log these numbers are of; survives restarts of agentd.").required();
+    d.field("epoch", &TeamLogReply::epoch, "Which life of it.").required();
+    d.field("swarm", &TeamLogReply::swarm, "Whose team it is.").required();
+    d.field("events", &TeamLogReply::events, "In order, at least one.").required();
+  }
+};
+
 /// The methods as agentd serves them to the daemon.
 namespace inside {
+
+inline constexpr Method<TeamLogRequest, TeamLogReply> kTeamLog{{
+    .name = "team.log",
+    .doc = "The durable log of the team: answers when there is something, also when the team is opened only then.",
+    .caller = Caller::daemon,
+}};
 
 inline constexpr Method<TeamOpenRequest, TeamInfo> kTeamOpen{{
     .name = "team.open",

@@ -1,0 +1,97 @@
+#include "agentd/watch/views.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/fixtures/temporary_directory.hpp"
+
+using namespace swarm;
+using namespace swarm::agentd;
+
+namespace {
+
+std::string content(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void put(const std::filesystem::path& path, const std::string& text) { std::ofstream(path) << text; }
+
+struct Workspace {
+  test::TemporaryDirectory dir;
+  std::filesystem::path root = dir / "workspace";
+  std::filesystem::path victim = dir / "victim";
+  ViewFiles files{.active_agents = "{}\n", .locks = {{"a.lck_1.lock", "one"}}, .unchanged = {}, .log = "first\n"};
+  Workspace() {
+    std::filesystem::create_directories(root);
+    put(victim, "precious");
+  }
+  void write() {
+    const Result<void> written = write_views(root, files);
+    INFO((written ? "" : written.error().message));
+    REQUIRE(written);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("views are whole files, made anew where they are missing; locks that ended go") {
+  Workspace w;
+  w.write();
+  CHECK(content(w.root / "ACTIVE_AGENTS.json") == "{}\n");
+  CHECK(content(w.root / ".agent_locks/a.lck_1.lock") == "one");
+  struct stat info{};
+  REQUIRE(stat((w.root / "ACTIVE_AGENTS.json").c_str(), &info) == 0);
+  CHECK((info.st_mode & 07777) == 0444);
+  w.files.log = "second\n";
+  w.files.locks = {{"b.lck_2.lock", "two"}};
+  w.write();
+  CHECK(content(w.root / "agent_messages.log") == "first\nsecond\n");
+  CHECK_FALSE(std::filesystem::exists(w.root / ".agent_locks/a.lck_1.lock"));
+  std::filesystem::remove(w.root / ".agent_locks/b.lck_2.lock");
+  w.files.unchanged = {"b.lck_2.lock"};
+  w.write();
+  CHECK(content(w.root / ".agent_locks/b.lck_2.lock") == "two");
+}
+
+TEST_CASE("the log is rotated") {
+  Workspace w;
+  w.files.log = std::string((10U << 20U) + 1, 'x');
+  w.write();
+  w.files.log = "behind\n";
+  w.write();
+  CHECK(content(w.root / "agent_messages.log") == "behind\n");
+  CHECK(std::filesystem::file_size(w.root / "agent_messages.log.1") == (10U << 20U) + 1);
+}
+
+TEST_CASE("links, pipes and directories that agents put in the way lead nowhere") {
+  Workspace w;
+  std::filesystem::create_symlink(w.victim, w.root / "ACTIVE_AGENTS.json");
+  std::filesystem::create_symlink(w.victim, w.root / "agent_messages.log");
+  std::filesystem::create_symlink(w.dir / "elsewhere", w.root / ".agent_locks");
+  std::filesystem::create_directories(w.dir / "elsewhere");
+  put(w.dir / "elsewhere/other.lock", "not ours");
+  w.write();
+  CHECK(content(w.victim) == "precious");
+  CHECK(content(w.dir / "elsewhere/other.lock") == "not ours");
+  CHECK_FALSE(std::filesystem::exists(w.dir / "elsewhere/a.lck_1.lock"));
+  CHECK(content(w.root / ".agent_locks/a.lck_1.lock") == "one");
+  CHECK(content(w.root / "agent_messages.log") == "first\n");
+
+  // A second name of somebody else's file, a link among the locks, a pipe that nobody reads.
+  std::filesystem::remove(w.root / "agent_messages.log");
+  std::filesystem::create_hard_link(w.victim, w.root / "agent_messages.log");
+  std::filesystem::remove(w.root / ".agent_locks/a.lck_1.lock");
+  std::filesystem::create_symlink(w.victim, w.root / ".agent_locks/a.lck_1.lock");
+  w.write();
+  CHECK(content(w.victim) == "precious");
+  CHECK(content(w.root / ".agent_locks/a.lck_1.lock") == "one");
+  std::filesystem::remove(w.root / "agent_messages.log");
+  REQUIRE(mkfifo((w.root / "agent_messages.log").c_str(), 0666) == 0);
+  w.write();
+  CHECK(content(w.root / "agent_messages.log") == "first\n");
+}
