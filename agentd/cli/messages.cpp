@@ -137,6 +137,57 @@ int ack(const Invocation& call) {
   return answer(call, *args, {.method = "message.ack", .arguments = std::move(arguments)}, print_nothing);
 }
 
+void print_messages(const Value& answer) {
+  std::vector<std::vector<std::string>> rows = {{"MESSAGE", "SENT", "KIND", "FROM", "TO", "TEXT"}};
+  for (const Value& one : list_of(answer, "messages")) {
+    std::string text = text_of(one, "body");
+    if (const auto line = text.find('\n'); line != std::string::npos) text = text.substr(0, line) + " ...";
+    rows.push_back({text_of(one, "id"), ago(number_of(one, "sent_us")), text_of(one, "kind"), text_of(one, "sender"),
+                    text_of(one, "address"), std::move(text)});
+  }
+  print_table(rows, "no messages");
+}
+
+void print_message(const Value& answer) {
+  const Value* message = answer.find("message");
+  if (message == nullptr) return;
+  print_line(text_of(*message, "id") + "  " + text_of(*message, "kind") + " from " + text_of(*message, "sender") +
+             " to " + text_of(*message, "address") + ", " + ago(number_of(*message, "sent_us")));
+  print_text(text_of(*message, "body"), "    ");
+  for (const Value& copy : list_of(answer, "deliveries")) {
+    const std::string reason = text_of(copy, "reason");
+    print_line(text_of(copy, "recipient") + ": " + text_of(copy, "state") + (reason.empty() ? "" : ", " + reason));
+  }
+}
+
+int messages(const Invocation& call) {
+  const Result<Arguments> args = Arguments::read(call.words,
+                                                 {{"--text", Takes::value},
+                                                  {"--from", Takes::value},
+                                                  {"--to", Takes::value},
+                                                  {"--kind", Takes::value},
+                                                  {"--thread", Takes::value},
+                                                  {"--limit", Takes::value}},
+                                                 {.most = 1});
+  if (!args) return misused(call, args.error());
+  if (!args->rest().empty()) {
+    return answer(call, *args,
+                  {.method = "message.show", .arguments = {{"id", args->rest().front()}}, .again = Again::safe},
+                  print_message);
+  }
+  const auto limit = args->number("--limit");
+  if (!limit) return misused(call, limit.error());
+  Value::Map arguments{{"limit", limit->value_or(20)}};
+  constexpr std::array<std::pair<const char*, const char*>, 4> kWords = {
+      {{"--text", "text"}, {"--from", "sender"}, {"--to", "recipient"}, {"--thread", "thread"}}};
+  for (const auto& [option, field] : kWords) {
+    if (auto value = args->value(option)) arguments.emplace_back(field, std::move(*value));
+  }
+  if (auto kind = args->value("--kind")) arguments.emplace_back("kind", upper(std::move(*kind)));
+  return answer(call, *args, {.method = "message.search", .arguments = std::move(arguments), .again = Again::safe},
+                print_messages);
+}
+
 constexpr std::string_view kSendDetails =
     "The text is the words behind the recipients, a file (`--file PATH`), or standard input (no text, or `-`).\n"
     "Prints the message's id: it is then in every queue, durably.\n\n"
@@ -152,6 +203,9 @@ constexpr std::array kVerbs = {
     Verb{"broadcast", "broadcast [OPTIONS] [TEXT]", "send a message to all living agents", kSendDetails, broadcast},
     Verb{"inbox", "inbox [--limit N] [--peek]", "read the messages in your queue",
          "What was printed is delivered and does not come again. `--peek` leaves everything in the queue.", inbox},
+    Verb{"messages",
+         "messages [--text WORDS] [--from AGENT] [--to AGENT] [--kind KIND] [--thread ID] [--limit N]\nmessages ID",
+         "search all messages of the swarm, newest first, or show one and where each copy is", "", messages},
     Verb{"send", "send AGENT[,AGENT...] [OPTIONS] [TEXT]\nsend --role ROLE [OPTIONS] [TEXT]", "send a message",
          kSendDetails, send},
 };

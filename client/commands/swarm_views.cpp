@@ -8,6 +8,7 @@
 #include "client/output/human.hpp"
 #include "client/output/sanitizer.hpp"
 #include "protocol/api/codec.hpp"
+#include "protocol/api/human.hpp"
 #include "protocol/api/run.hpp"
 
 namespace swarm::client {
@@ -250,6 +251,10 @@ std::string event_line(const api::Event& event) {
     return fmt::format("run {} in phase {}{}", name_of(data->state), one_line(data->phase),
                        data->reason.empty() ? "" : ": " + one_line(data->reason));
   }
+  if (event.type == api::kHumanNotice.name) {
+    const auto data = data_of<api::HumanNotice>(event);
+    return data ? "look: " + one_line(data->text) : "";
+  }
   if (event.type.starts_with("human.")) return fmt::format("{}: a person is asked; 'swarmctl human ls'", event.type);
   return {};
 }
@@ -257,6 +262,7 @@ std::string event_line(const api::Event& event) {
 Style event_style(const api::Event& event) {
   if (event.type == api::kSwarmLanded.name) return Style::good;
   if (event.type == api::kSwarmMergeRefused.name) return Style::warning;
+  if (event.type == api::kHumanNotice.name) return Style::bad;
   if (event.type == api::kReviewChanged.name) {
     const auto data = data_of<api::ReviewChanged>(event);
     if (data && data->verdict && *data->verdict != api::Verdict::approve) return Style::warning;

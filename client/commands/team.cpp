@@ -25,6 +25,8 @@ struct TeamOptions {
   std::string kind;
   std::string sender;
   std::string recipient;
+  std::string thread;
+  std::vector<std::string> tools;
   std::vector<std::string> words;
   bool all = false;
   std::optional<std::int64_t> revision;
@@ -64,6 +66,41 @@ std::string until(const Context& context, const std::optional<std::int64_t>& tim
 
 // Agents.
 
+/// What it does, and that it does not go on where that is so: "working", "working, silent".
+Cell state_cell(const api::AgentInfo& agent) {
+  if (agent.program && agent.program->stall) {
+    return {word(agent.state) + ", " + word(*agent.program->stall), Style::warning};
+  }
+  return {word(agent.state), agent.state == api::AgentState::gone ? Style::faint : Style::plain};
+}
+
+void show_stalls(Context& c, const std::vector<api::AgentStalled>& steps) {
+  if (steps.empty()) return;
+  Table table(
+      {{"WHEN"}, {"STALL"}, {"STEP"}, {"SEEN", Align::left, Fit::shorten}, {"OUTCOME", Align::left, Fit::shorten}});
+  for (const api::AgentStalled& step : steps) {
+    table.add({when(c, step.time_us), word(step.kind), word(step.rung), one_line(step.seen),
+               step.outcome.empty() ? "done" : one_line(step.outcome)});
+  }
+  c.printer.line("");
+  c.printer.table(table);
+}
+
+void add_program(const Context& c, const api::AgentInfo& agent, Fields& fields) {
+  if (!agent.program) return;
+  const api::AgentProgram& program = *agent.program;
+  std::string text = one_line(program.state);
+  if (program.output_us > 0) text += fmt::format(", wrote something {} ago", when(c, program.output_us));
+  if (program.restarts > 0) text += fmt::format(", started again {} times", program.restarts);
+  fields.add("Program", text);
+  if (program.stall) {
+    fields.add("Stall",
+               program.stalled_us ? fmt::format("{}, since {}", word(*program.stall), when(c, *program.stalled_us))
+                                  : word(*program.stall),
+               Style::warning);
+  }
+}
+
 async::Task<Result<int>> agent_list(Context& context, Options options) {
   api::AgentListRequest request{.role = non_empty(options->role), .all = options->all, .limit = 1000};
   Result<int> done = co_await call_and_show(
@@ -76,7 +113,7 @@ async::Task<Result<int>> agent_list(Context& context, Options options) {
                      {"UNREAD", Align::right},
                      {"HEARD"}});
         for (const api::AgentInfo& agent : reply.agents) {
-          table.add({one_line(agent.id), one_line(agent.role), word(agent.state), one_line(agent.task),
+          table.add({one_line(agent.id), one_line(agent.role), state_cell(agent), one_line(agent.task),
                      std::to_string(agent.locks.size()), std::to_string(agent.unread), when(c, agent.heartbeat_us)});
         }
         if (table.empty()) return c.printer.note("No agent is alive");
@@ -95,6 +132,7 @@ async::Task<Result<int>> agent_show(Context& context, Options options) {
         fields.add("State", word(agent.state));
         fields.add("Why", one_line(agent.detail));
         fields.add("Task", one_line(agent.task));
+        add_program(c, agent, fields);
         fields.add("Identity", word(agent.identity));
         fields.add("Uid", agent.uid ? std::to_string(*agent.uid) : "");
         fields.add("Since", when(c, agent.registered_us));
@@ -116,23 +154,26 @@ async::Task<Result<int>> agent_show(Context& context, Options options) {
           skills += (skills.empty() ? "" : ", ") + fmt::format("{} ({:.2f})", one_line(skill.name), skill.rate);
         }
         fields.add("Skills", skills);
+        fields.add("Tools", one_line(joined(agent.card.tools)));
         fields.add("About", sanitized(agent.card.about));
         c.printer.fields(fields);
+        show_stalls(c, agent.stalls);
       });
   co_return done;
 }
 
 async::Task<Result<int>> agent_find(Context& context, Options options) {
-  Result<int> done = co_await call_and_show(context, api::kAgentFind,
-                                            in_swarm(options, api::AgentFindRequest{.skills = options->words}),
-                                            [](Context& c, const api::AgentFindReply& reply) {
-                                              Table table({{"AGENT"}, {"SCORE", Align::right}});
-                                              for (const api::AgentCandidate& one : reply.candidates) {
-                                                table.add({one_line(one.agent), fmt::format("{:.2f}", one.score)});
-                                              }
-                                              if (table.empty()) return c.printer.note("Nobody can do all of that");
-                                              c.printer.table(table);
-                                            });
+  Result<int> done = co_await call_and_show(
+      context, api::kAgentFind,
+      in_swarm(options, api::AgentFindRequest{.skills = options->words, .tools = options->tools}),
+      [](Context& c, const api::AgentFindReply& reply) {
+        Table table({{"AGENT"}, {"SCORE", Align::right}});
+        for (const api::AgentCandidate& one : reply.candidates) {
+          table.add({one_line(one.agent), fmt::format("{:.2f}", one.score)});
+        }
+        if (table.empty()) return c.printer.note("Nobody can do all of that");
+        c.printer.table(table);
+      });
   co_return done;
 }
 
@@ -168,7 +209,13 @@ async::Task<Result<int>> message_list(Context& context, Options options) {
   api::MessageSearchRequest request{.text = non_empty(options->text),
                                     .sender = non_empty(options->sender),
                                     .recipient = non_empty(options->recipient),
+                                    .thread = non_empty(options->thread),
                                     .limit = std::clamp<std::uint32_t>(options->limit, 1, 1000)};
+  if (!options->kind.empty()) {
+    const Result<api::MessageKind> kind = read_word<api::MessageKind>("--kind", options->kind);
+    if (!kind) co_return fail(kind.error());
+    request.kind = *kind;
+  }
   Result<int> done =
       co_await call_and_show(context, api::kMessageSearch, in_swarm(options, std::move(request)),
                              [](Context& c, const api::MessageSearchReply& reply) {
@@ -268,6 +315,25 @@ async::Task<Result<int>> lock_break(Context& context, Options options) {
 
 // Notes.
 
+async::Task<Result<int>> decision_list(Context& context, Options options) {
+  api::NoteDecisionsRequest request{.text = non_empty(joined(options->words)), .limit = options->limit};
+  if (!options->kind.empty()) {
+    const Result<api::DecisionKind> kind = read_word<api::DecisionKind>("--kind", options->kind);
+    if (!kind) co_return fail(kind.error());
+    request.kind = *kind;
+  }
+  Result<int> done = co_await call_and_show(
+      context, api::kNoteDecisions, in_swarm(options, request), [](Context& c, const api::NoteDecisionsReply& reply) {
+        for (const api::DecisionInfo& one : reply.decisions) {
+          c.printer.line(fmt::format("{}  {}  {} by {}, {} ago", one.id, word(one.kind), one_line(one.title),
+                                     one_line(one.author), when(c, one.recorded_us)));
+          if (!one.body.empty()) c.printer.line(sanitized(one.body));
+        }
+        if (reply.decisions.empty()) c.printer.note("No decision has all of these words");
+      });
+  co_return done;
+}
+
 async::Task<Result<int>> note_list(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
       context, api::kNoteList, in_swarm(options, api::NoteListRequest{.prefix = options->what, .limit = 1000}),
@@ -331,9 +397,9 @@ void add_team_commands(CLI::App& root, Selection& selection) {
   list.add_option("--role", options->role, "Only those of this role")->type_name("ROLE");
   what(add(agents, selection, "show", "Show everything about an agent", options, agent_show), "agent", "The agent")
       ->required();
-  add(agents, selection, "find", "Find agents that have all of these skills", options, agent_find)
-      .add_option("skills", options->words, "The skills")
-      ->required();
+  CLI::App& able = add(agents, selection, "find", "Find agents that have all of these skills", options, agent_find);
+  able.add_option("skills", options->words, "The skills");
+  able.add_option("--tool", options->tools, "A tool that it has to have, too")->type_name("TOOL");
 
   CLI::App& messages = group_of(root, "msg", "Messages of a swarm");
   CLI::App& send = add(messages, selection, "send", "Send a message, as a person", options, message_send);
@@ -344,6 +410,8 @@ void add_team_commands(CLI::App& root, Selection& selection) {
   found.add_option("--from", options->sender, "Only from this agent")->type_name("AGENT");
   found.add_option("--to", options->recipient, "Only to this agent")->type_name("AGENT");
   found.add_option("--text", options->text, "Only with all of these words");
+  found.add_option("--kind", options->kind, "Only of this kind: QUESTION, BLOCKED, ...")->type_name("KIND");
+  found.add_option("--thread", options->thread, "Only of the thread that this message began")->type_name("MESSAGE");
   found.add_option("-n,--limit", options->limit, "At most so many (100)")->type_name("N");
   what(add(messages, selection, "show", "Show a message and where each copy is", options, message_show), "message",
        "Its id, or how that begins")
@@ -362,6 +430,11 @@ void add_team_commands(CLI::App& root, Selection& selection) {
   CLI::App& notes = group_of(root, "note", "Notes of a swarm");
   what(add(notes, selection, "ls", "List keys and values", options, note_list), "prefix", "Only keys that begin so");
   what(add(notes, selection, "get", "Show the value of a key", options, note_get), "key", "The key")->required();
+  CLI::App& decisions =
+      add(notes, selection, "decisions", "Search what was decided and learned, newest first", options, decision_list);
+  decisions.add_option("words", options->words, "All of these words");
+  decisions.add_option("--kind", options->kind, "decision, context, memory or learning")->type_name("KIND");
+  decisions.add_option("-n,--limit", options->limit, "At most so many (100)")->type_name("N");
   CLI::App& put = add(notes, selection, "put", "Write a key", options, note_put);
   what(put, "key", "The key")->required();
   put.add_option("value", options->words, "Its value")->required();
