@@ -4,6 +4,7 @@ that was accepted is lost with agentd, the daemon or the tunnel."""
 import json
 import pathlib
 import re
+import time
 
 import pytest
 
@@ -198,3 +199,131 @@ client.sendall(bytes([0x94, 0x00, 0x01]) + text("task.next") + bytes([0x91, 0x81
 raise SystemExit(client.recv(65536).decode("utf-8", "replace"))
 ''')
     assert "nobody speaks for 'agent-1'" in err
+
+
+def test_what_happens_in_a_team_is_in_the_daemons_log_once(team):
+    """Over kills of either side; what a person should see is a notice."""
+    script = "for i in $(seq 30); do swarm send agent-1 $i > /dev/null || echo failed $i; done"
+    sender = team.rpc.call("exec.start", {"sandbox": team.sandbox, "command": script, "user": "agent-0",
+                                          "background": True, "wait": False})["exec"]
+    for _ in range(3):
+        team.kill_agentd()
+        wait_until(lambda: answers(team), what="agentd after its end")
+        team.daemon.kill()
+        team.daemon.start()
+        team.rpc = team.daemon.rpc()
+    wait_until(lambda: answers(team), what="agentd at the end")
+    assert team.rpc.call("exec.wait", {"sandbox": team.sandbox, "exec": sender, "timeout_ms": 60_000})["exit_code"] == 0
+    short = team.rpc.call("message.send", {"to": ["agent-1"], "body": "nobody reads this", "expires_ms": 1000})["id"]
+
+    def events(kind):
+        return team.rpc.call("events.list", {"types": [kind], "from": 1, "limit": 1000})["events"]
+
+    notice = wait_until(lambda: events("human.notice"), what="the notice")[0]
+    assert (notice["data"]["kind"], notice["data"]["about"]) == ("undeliverable", short)
+    assert f"swarmctl msg again {short}" in notice["data"]["text"]
+    assert (notice["swarm"], notice["agent"]) == ("swm_one", "agent-1")
+    queued = [event for event in events("message.queued") if event["data"]["sender"] == "agent-0"]
+    assert [event["data"]["body"] for event in queued] == [str(i + 1) for i in range(30)]
+    seqs = [event["origin"]["seq"] for event in queued]
+    assert seqs == sorted(set(seqs)) and queued[0]["origin"]["store"].startswith(team.sandbox + "/")
+    # What the daemon has is let go of inside.
+    count = "import sqlite3; print(sqlite3.connect('/root/.swarm/team.db').execute('select count(*) from events').fetchone()[0])"
+    wait_until(lambda: int(team.run("root", "/usr/bin/python3", "-c", count)[1] or 99) <= 1, what="an empty log")
+    shown = team.daemon.ctl("events", "--types", "human.*").stdout
+    assert "undeliverable" in shown
+
+
+def test_views_in_the_workspace(team):
+    assert team.swarm_as(0, "lock", "src/a.c", "--reason", "mine")[0] == 0
+    for i in range(3):
+        assert team.swarm_as(0, "send", "agent-1", f"number {i}")[0] == 0
+
+    def view():
+        try:
+            return json.loads(team.run("agent-1", "cat", "/workspace/ACTIVE_AGENTS.json")[1])
+        except ValueError:
+            return None
+
+    active = wait_until(lambda: (view() or {}).get("agents") and any(a["locks"] for a in view()["agents"]) and view(),
+                        what="ACTIVE_AGENTS.json")
+    assert {a["id"]: a["locks"] for a in active["agents"]} == {"agent-0": ["src/a.c"], "agent-1": []}
+    log = wait_until(lambda: (out := team.run("agent-1", "cat", "/workspace/agent_messages.log")[1]).count("\n") == 3
+                     and out, what="agent_messages.log")
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [(line["from"], line["to"], line["text"]) for line in lines] == [
+        ("agent-0", ["agent-1"], f"number {i}") for i in range(3)]
+    locks = team.run("agent-1", "sh", "-c", "cd /workspace/.agent_locks && ls && cat *.lock && echo x > mine.lock")
+    assert locks[1].startswith("src%2Fa.c.lck_") and '"reason": "mine"' in locks[1] and locks[0] != 0
+    assert team.swarm_as(0, "unlock", "src/a.c")[0] == 0
+    wait_until(lambda: not team.run("root", "ls", "/workspace/.agent_locks")[1], what="no lock file")
+
+
+def test_what_an_agent_can_do_is_found(team):
+    assert team.swarm_as(0, "card", "--skill", "Rust=0.9,sql", "--tool", "gdb", "--about", "writes parsers")[0] == 0
+    assert team.swarm_as(1, "card", "--skill", "rust=0.4")[0] == 0
+    found = team.json_as(1, "find-agent", "RUST")["candidates"]
+    assert [one["agent"] for one in found] == ["agent-0", "agent-1"] and found[0]["score"] == 0.9
+    assert [one["agent"] for one in team.json_as(1, "find-agent", "rust", "--tool", "gdb")["candidates"]] == ["agent-0"]
+    assert team.swarm_as(0, "card", "--availability", "0")[0] == 0
+    assert [one["agent"] for one in team.json_as(1, "find-agent", "rust")["candidates"]] == ["agent-1"]
+    assert team.json_as(0, "card")["card"]["about"] == "writes parsers"
+    assert "agent-1" in team.daemon.ctl("agent", "find", "rust").stdout
+    # What was said and decided is found again, by agents and by people.
+    team.swarm_as(0, "send", "agent-1", "--kind", "question", "where is the parser?")
+    assert "where is the parser" in team.swarm_as(1, "messages", "--kind", "question", "--text", "PARSER")[1]
+    assert "where is the parser" in team.daemon.ctl("msg", "ls", "--kind", "QUESTION").stdout
+    lock = team.json_as(0, "lock", "a.c")["lock"]["id"]
+    broken = team.daemon.ctl("lock", "break", lock, "--reason", "it was left behind").stdout
+    assert "agent-0" in broken
+    ended = wait_until(lambda: [e for e in team.rpc.call("events.list", {"types": ["lock.ended"], "from": 1})["events"]
+                                if e["data"]["end"] == "broken"], what="the record")[0]["data"]
+    assert (ended["id"], ended["by"], ended["reason"]) == (lock, "human", "it was left behind")
+
+
+def test_a_pause_moves_the_deadlines_of_a_team(team):
+    lock = team.json_as(0, "lock", "a.c", "--ttl", "3s")["lock"]
+    team.rpc.call("sandbox.pause", {"sandbox": team.sandbox})
+    over = time.monotonic() + 9  # agentd waits to be told of a pause from five seconds on
+    wait_until(lambda: time.monotonic() > over, what="the time that the lock would have had")
+    team.rpc.call("sandbox.resume", {"sandbox": team.sandbox})
+    [held] = team.rpc.call("lock.list", {"swarm": "one"})["locks"]
+    assert held["id"] == lock["id"] and held["expires_us"] >= lock["expires_us"] + 8_000_000
+    wait_until(lambda: not team.rpc.call("lock.list", {"swarm": "one"})["locks"], what="its end")
+
+
+def test_an_agent_that_does_not_go_on_is_helped_and_told_of(daemon):
+    """A program that shows how it is talked to, and stops: nudged, interrupted, started again, then a person is told."""
+    team = Team(daemon, agents=0)
+    team.rpc.call("team.open", {"sandbox": team.sandbox, "swarm": team.swarm, "name": "one",
+                                "patience": {"silent_ms": 500, "rung_ms": 300}})
+    if team.rpc.call("team.join", {"swarm": team.swarm, "agent": "agent-0"})["identity"] != "enforced":
+        pytest.skip("this machine gives one uid only")
+    stuck = "trap 'echo it was told to stop; echo and goes on' INT; echo works on it; while :; do sleep 1; done"
+    team.rpc.call("pane.open", {"sandbox": team.sandbox, "pane": "agent-0", "user": "agent-0",
+                                "argv": ["/bin/sh", "-c", stuck],
+                                "program": {"kind": "stuck", "otherwise": "busy",
+                                            "resume": ["/bin/sh", "-c", "echo goes on with it; " + stuck]}})
+
+    def info():
+        return team.rpc.call("agent.info", {"swarm": "one", "agent": "agent-0"})
+
+    def rungs():
+        return [step["rung"] for step in info().get("stalls", [])]
+
+    wait_until(lambda: rungs()[-1:] == ["human"], timeout=60, what="the top of the ladder")
+    assert rungs() == ["nudge", "interrupt", "restart", "replace", "human"], info()["stalls"]
+    assert all(step["kind"] == "silent" and "nothing new" in step["seen"] for step in info()["stalls"])
+    screen = team.rpc.call("pane.screen", {"sandbox": team.sandbox, "pane": "agent-0"})["text"]
+    assert "goes on with it" in screen
+    assert info()["program"]["restarts"] == 1 and info()["program"]["stall"] == "silent"
+    assert "do not get on" in team.json_as(0, "inbox")["letters"][0]["message"]["body"]
+    shown = team.daemon.ctl("agent", "show", "agent-0").stdout
+    assert "nothing new on its screen" in shown and "interrupt" in shown
+    notice = wait_until(lambda: team.rpc.call("events.list", {"types": ["human.notice"], "from": 1})["events"],
+                        what="the notice")[0]
+    assert (notice["data"]["kind"], notice["agent"]) == ("stalled", "agent-0")
+    # Evidence outlives agentd.
+    team.kill_agentd()
+    wait_until(lambda: answers(team), what="agentd after its end")
+    wait_until(lambda: rungs()[:5] == ["nudge", "interrupt", "restart", "replace", "human"], what="the evidence")

@@ -28,8 +28,11 @@ run_calls() { soak_test endurance 'behind'; }
 run_bytes() { soak_test endurance 'cat'; }
 run_kills() { soak_test endurance 'kills'; }
 run_growth() { soak_test growth 'memory'; }
-run_messages() { soak_test delivery 'nasty'; }
+run_pastes() { soak_test delivery 'nasty'; }
 run_agents() { SWARM_REAL_AGENTS=1 soak_test talk 'several'; }
+run_messages() { soak_test messages 'arrives_once'; }
+run_races() { soak_test locks 'race'; }
+run_planted-locks() { "$source_dir/tests/soak/planted_locks.sh"; }
 run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
 run_planted-properties() { "$source_dir/tests/properties/planted.sh"; }
 
@@ -54,12 +57,16 @@ declare -A about=(
   [bytes]='8 GiB through exec cat, by hash, in bounded memory'
   [kills]='500 kills of daemon, agentd and client at random moments'
   [growth]='100,000 requests under a heap profiler'
-  [messages]='5,000 nasty messages pasted to a program while agentd is killed 20 times'
+  [messages]='20 agents exchange 100,000 messages under 200 kills of agentd and 20 of the daemon; each once, in order'
+  [races]='8 processes race for one lock 10,000 times, fresh and stale'
+  [planted-locks]='each planted mistake in overlap, line, lease or token makes a property of locks fail'
+  [pastes]='5,000 nasty messages pasted to a program while agentd is killed 20 times'
   [agents]='8 panes of Claude Code at once'
   [planted]='each planted bug is found by its fuzz target within a minute'
   [planted-properties]='each planted off-by-one in limits, capacity, ledger, budgets and shares makes its property fail'
 )
 names=(cuts store calls bytes kills growth messages agents planted planted-properties crash deploy)
+names=(cuts store calls bytes kills growth messages races pastes agents planted planted-properties planted-locks crash)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done
