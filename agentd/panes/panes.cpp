@@ -275,11 +275,6 @@ async::Task<Result<api::PaneInfo>> Panes::open(api::PaneOpenRequest request) {
   co_return pane_info(*pane, pane->record.open.program.otherwise);
 }
 
-const api::PaneProgram* Panes::program(const std::string& pane) const {
-  const auto found = panes_.find(pane);
-  return found == panes_.end() ? nullptr : &found->second->record.open.program;
-}
-
 async::Task<Result<api::PaneListReply>> Panes::list(api::PaneListRequest request) {
   api::PaneListReply reply;
   std::vector<Shared> chosen;

@@ -67,9 +67,6 @@ class Panes {
   /// Ends every program and the tmux server; for the end of the sandbox.
   async::Task<> end_all(std::chrono::milliseconds grace);
 
-  /// What is known of the program in a pane; null for no such pane. Valid until the loop goes on.
-  [[nodiscard]] const api::PaneProgram* program(const std::string& pane) const;
-
   /// Programs that run in panes.
   [[nodiscard]] std::size_t running() const;
 
