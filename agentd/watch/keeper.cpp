@@ -180,7 +180,9 @@ async::Task<> Keeper::look_at_ended(api::PaneInfo pane) {
   watched.restarts = pane.restarts;
   watched.log_end = pane.log_end;
   if (!watched.ended) watched.ended = now;
-  if (watched.gone || now - *watched.ended < options_.ended_after) co_return;
+  // One that works a turn at a time ends well after each; its locks stand for what it has not handed in.
+  const bool ended_well = !pane.signal && pane.exit_code == 0U;
+  if (ended_well || watched.gone || now - *watched.ended < options_.ended_after) co_return;
   const Result<void> told = co_await team_.program_ended(pane.pane, ended_text(pane));
   if (told) watched.gone = true;
 }
