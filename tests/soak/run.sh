@@ -65,8 +65,7 @@ declare -A about=(
   [planted]='each planted bug is found by its fuzz target within a minute'
   [planted-properties]='each planted off-by-one in limits, capacity, ledger, budgets and shares makes its property fail'
 )
-names=(cuts store calls bytes kills growth messages agents planted planted-properties crash deploy)
-names=(cuts store calls bytes kills growth messages races pastes agents planted planted-properties planted-locks crash)
+names=(cuts store calls bytes kills growth messages races pastes agents planted planted-properties planted-locks crash deploy)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done
