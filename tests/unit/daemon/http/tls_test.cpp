@@ -62,8 +62,9 @@ TEST_CASE_METHOD(TlsRig, "large bodies go both ways over HTTP/2, unchanged") {
 
 TEST_CASE_METHOD(TlsRig, "many requests at once share one HTTP/2 connection") {
   secure();
-  CHECK(curl({"-Z", "--parallel-max", "40", "-o", path("part#1"), "-w", "%{http_code}\n", url("/big?n=300000&[1-100]")})
-            .size() == 400);
+  // h2load and not `curl -Z`: curl 7.88 now and then lets one of its parallel transfers stand still.
+  const std::string said = run({"h2load", "-n", "100", "-c", "1", "-m", "40", url("/big?n=300000")});
+  CHECK_THAT(said, Catch::Contains("100 succeeded, 0 failed, 0 errored, 0 timeout"));
   CHECK(seen.written == 30'000'000);
 }
 
