@@ -154,24 +154,51 @@ Result<std::string> add_to_list(const std::string& text, const std::string& list
   return fail(Code::not_found, "there is no line '" + head + "...]' to add '" + name + "' to");
 }
 
+namespace {
+
+/// `theirs` with what stands in lists of the same names in `ours`: what both sides added to stays added.
+std::string with_names_of(std::string theirs, const std::string& ours) {
+  for (const std::string& line : lines_of(ours)) {
+    const auto open = line.find(" = [");
+    const auto close = line.find(']');
+    if (open == std::string::npos || close == std::string::npos || close < open) continue;
+    std::istringstream inside(line.substr(open + 4, close - open - 4));
+    for (std::string one; std::getline(inside, one, ',');) {
+      const auto first = one.find('"');
+      const auto last = one.rfind('"');
+      if (first == std::string::npos || last == first) continue;
+      if (auto more = add_to_list(theirs, line.substr(0, open), one.substr(first + 1, last - first - 1)))
+        theirs = *more;
+    }
+  }
+  return theirs;
+}
+
+}  // namespace
+
 std::string take_theirs(const std::string& text) {
   enum class Side : std::uint8_t { both, ours, base, theirs };
   Side side = Side::both;
-  std::vector<std::string> kept;
+  std::string kept;
+  std::string ours;
+  std::string theirs;
   for (const std::string& line : lines_of(text)) {
     if (line.starts_with("<<<<<<<")) {
       side = Side::ours;
+      ours.clear();
+      theirs.clear();
     } else if (side != Side::both && line.starts_with("|||||||")) {
       side = Side::base;
     } else if (side != Side::both && line.starts_with("=======")) {
       side = Side::theirs;
     } else if (side != Side::both && line.starts_with(">>>>>>>")) {
       side = Side::both;
-    } else if (side == Side::both || side == Side::theirs) {
-      kept.push_back(line);
+      kept += with_names_of(theirs, ours);
+    } else if (side != Side::base) {
+      (side == Side::both ? kept : side == Side::ours ? ours : theirs) += line + "\n";
     }
   }
-  return joined(kept);
+  return kept;
 }
 
 std::string without_methods(const std::string& test, const std::vector<std::string>& names) {

@@ -23,7 +23,7 @@ std::vector<std::vector<std::size_t>> all_ways(const Wish& wish);
 /// `text` with `name` in the one-line list `LIST = [...]`, sorted; unchanged when it is there.
 Result<std::string> add_to_list(const std::string& text, const std::string& list, const std::string& name);
 
-/// `text` with every conflict resolved to the side that was brought in.
+/// `text` with every conflict resolved to the side that was brought in; lists keep the names that either side has.
 std::string take_theirs(const std::string& text);
 
 /// `test` (Python's unittest) without the methods of these names.

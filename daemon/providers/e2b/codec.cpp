@@ -19,6 +19,9 @@ constexpr std::size_t kMessageMost = 500;
 // The answers of a service: none of ours is nested deeper.
 constexpr int kDepthMost = 32;
 
+/// The year 10000 in seconds since 1970: times beyond it are no times, and their microseconds may not fit.
+constexpr std::int64_t kEndOfTime = 253'402'300'800;
+
 std::unexpected<Error> garbage(std::string_view what) {
   return fail(Code::internal, fmt::format("E2B's answer is no {}", what));
 }
@@ -130,7 +133,8 @@ Result<std::vector<Sample>> decode_metrics(std::string_view json) {
   for (const Json& entry : list) {
     if (!entry.is_object()) return garbage("list of metrics");
     const auto seconds = number_of<std::int64_t>(entry, "timestampUnix");
-    const auto time = seconds ? std::optional(WallTime{*seconds * 1'000'000}) : time_of(entry, "timestamp");
+    const bool sane = seconds && *seconds >= 0 && *seconds < kEndOfTime;
+    const auto time = sane ? std::optional(WallTime{*seconds * 1'000'000}) : time_of(entry, "timestamp");
     samples.push_back({.time = time.value_or(WallTime{}),
                        .cpus = number_of<double>(entry, "cpuCount").value_or(0),
                        .cpu_used_percent = number_of<double>(entry, "cpuUsedPct").value_or(0),
