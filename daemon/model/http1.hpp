@@ -1,12 +1,14 @@
 #pragma once
-// The server's half of HTTP/1.1 over a stream of the tunnel: what a model's client sends and expects, and no more. What
-// arrives comes from a sandbox: it is bounded, and whatever is odd about it ends the connection.
+// The server's half of HTTP/1.1 over a stream of the tunnel, with the parser of our HTTP server: what a model's client
+// sends and expects, and no more. What arrives comes from a sandbox: it is bounded, and whatever is odd about it ends
+// the connection.
 
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "daemon/http/http1_parser.hpp"
 #include "protocol/http/client.hpp"
 #include "protocol/wire/byte_stream.hpp"
 
@@ -35,7 +37,10 @@ struct Bounds {
 class ServerConnection {
  public:
   ServerConnection(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink, Bounds bounds = {})
-      : source_(std::move(source)), sink_(std::move(sink)), bounds_(bounds) {}
+      : source_(std::move(source)),
+        sink_(std::move(sink)),
+        bounds_(bounds),
+        parser_(http::Http1Parser::Kind::request, bounds.head_bytes) {}
 
   /// The next request, nothing at the clean end. `invalid_argument` for what is no HTTP/1 request,
   /// `resource_exhausted` for one that is too long: answer it with `refuse` and end.
@@ -55,11 +60,12 @@ class ServerConnection {
  private:
   async::Task<Result<bool>> fill();
   async::Task<Result<void>> send(std::string bytes);
-  async::Task<Result<std::string>> chunked_body();
+  Result<void> take_head(Request& request);
 
   std::unique_ptr<wire::ByteSource> source_;
   std::unique_ptr<wire::ByteSink> sink_;
   Bounds bounds_;
+  http::Http1Parser parser_;
   std::string read_;  ///< arrived and not used yet
 };
 
