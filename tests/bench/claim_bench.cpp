@@ -8,11 +8,10 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <uv.h>
 
-#include <deque>
 #include <map>
 
+#include "tests/bench/echo.hpp"
 #include "tests/bench/report.hpp"
 #include "tests/bench/wire_rig.hpp"
 
@@ -161,30 +160,6 @@ class Drive {
   Outcome out_;
 };
 
-/// The rival: what libuv itself costs for so many connections.
-void serve_echo(std::vector<UniqueFd> fds) {
-  uv_loop_t loop;
-  uv_loop_init(&loop);
-  std::deque<uv_pipe_t> pipes;
-  for (UniqueFd& fd : fds) {
-    uv_pipe_t& pipe = pipes.emplace_back();
-    uv_pipe_init(&loop, &pipe, 0);
-    uv_pipe_open(&pipe, fd.release());
-    uv_read_start(
-        reinterpret_cast<uv_stream_t*>(&pipe),  // NOLINT: libuv's own way to a base handle
-        [](uv_handle_t*, std::size_t, uv_buf_t* into) {
-          static std::array<char, 65536> buffer;
-          *into = uv_buf_init(buffer.data(), buffer.size());
-        },
-        [](uv_stream_t* stream, ssize_t size, const uv_buf_t* bytes) {
-          if (size < 0) ::_exit(0);
-          const uv_buf_t out = uv_buf_init(bytes->base, static_cast<unsigned>(size));
-          if (size > 0 && uv_try_write(stream, &out, 1) != size) ::_exit(1);
-        });
-  }
-  uv_run(&loop, UV_RUN_DEFAULT);
-}
-
 Options options_from(int argc, char** argv) {
   Options options;
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -221,7 +196,7 @@ int main(int argc, char** argv) {
   std::vector<UniqueFd> to_daemon;
   std::vector<UniqueFd> to_echo;
   for (std::size_t i = 0; i < ours.size(); ++i) (i % 2 == 0 ? to_daemon : to_echo).push_back(std::move(ours[i]));
-  const Server echo = start([&echoes](const UniqueFd&) { serve_echo(std::move(echoes)); });
+  const Server echo = start([&echoes](const UniqueFd&) { serve_echoes(std::move(echoes)); });
   echoes.clear();
 
   Outcome theirs = Drive(std::move(to_echo), options, true).run();

@@ -19,6 +19,7 @@
 #include "protocol/wire/msgpack.hpp"
 #include "protocol/wire/router.hpp"
 #include "protocol/wire/scanner.hpp"
+#include "tests/bench/echo.hpp"
 #include "tests/bench/report.hpp"
 #include "tests/bench/wire_rig.hpp"
 #include "tests/fixtures/temporary_directory.hpp"
@@ -92,27 +93,6 @@ void serve_rpc(UniqueFd fd) {
   loop.block_on(run(connection));
 }
 
-/// The rival: what libuv itself costs. `uv_try_write` is its fastest way to answer.
-void serve_echo(UniqueFd fd) {
-  uv_loop_t loop;
-  uv_pipe_t pipe;
-  uv_loop_init(&loop);
-  uv_pipe_init(&loop, &pipe, 0);
-  uv_pipe_open(&pipe, fd.release());
-  uv_read_start(
-      reinterpret_cast<uv_stream_t*>(&pipe),  // NOLINT: libuv's own way to a base handle
-      [](uv_handle_t*, std::size_t, uv_buf_t* into) {
-        static std::array<char, 65536> buffer;
-        *into = uv_buf_init(buffer.data(), buffer.size());
-      },
-      [](uv_stream_t* stream, ssize_t size, const uv_buf_t* bytes) {
-        if (size < 0) ::_exit(0);
-        const uv_buf_t out = uv_buf_init(bytes->base, static_cast<unsigned>(size));
-        if (size > 0 && uv_try_write(stream, &out, 1) != size) ::_exit(1);
-      });
-  uv_run(&loop, UV_RUN_DEFAULT);
-}
-
 void serve_discard(UniqueFd fd) {
   const int flags = ::fcntl(fd.get(), F_GETFL);
   ::fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK);
@@ -137,7 +117,7 @@ struct Bench {
 
   void blocking_client() {
     const Server rpc = start(serve_rpc);
-    const Server echo = start(serve_echo);
+    const Server echo = start(bench::serve_echo);
     const std::string request = request_bytes("rpc.ping", typical_params());
     const std::size_t answer = answer_size(rpc.fd.get(), request);
     bench::Samples ours;
@@ -268,7 +248,7 @@ struct Bench {
 
   void own_client() {
     Server rpc = start(serve_rpc);
-    Server echo = start(serve_echo);
+    Server echo = start(bench::serve_echo);
     async::Loop loop(clock);
     bench::Samples ours;
     bench::Samples theirs;
