@@ -11,6 +11,9 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 /// A request that was answered before its body had come: so much of the body is read and dropped, to keep the
 /// connection; beyond, the connection ends.
 constexpr std::size_t kMostDropped = 256 * 1024;
+/// A connection that ends while its client still sends is read for so long afterwards: closing it with bytes unread is
+/// a reset, which destroys the answer on its way to a client that has not read it.
+constexpr Duration kLinger = std::chrono::seconds(10);
 
 const log::Logger& logger() {
   static const log::Logger made("http");
@@ -72,6 +75,7 @@ class Http1Connection final : public Connection {
   async::Task<bool> serve_one();
   async::Task<bool> drop_rest();
   async::Task<> refuse(int status, std::string why);
+  async::Task<Result<void>> read_to_end();
   async::Task<> end_when_stopped(async::Event& done);
 
   async::Loop& loop_;
@@ -315,12 +319,21 @@ async::Task<> Http1Connection::refuse(int status, std::string why) {
   static_cast<void>(sent);  // it went
 }
 
+async::Task<Result<void>> Http1Connection::read_to_end() {
+  for (;;) {
+    const Result<bool> more = co_await read_some();
+    pending_.clear();
+    if (!more || !*more) co_return {};
+  }
+}
+
 async::Task<> Http1Connection::end_when_stopped(async::Event& done) {
   co_await stopped_.wait();
   if (!parser_.begun() && pending_.empty()) done.set();
 }
 
 async::Task<> Http1Connection::run() {
+  bool still_sends = false;
   while (!stopping_) {
     std::optional<Result<bool>> head;
     {
@@ -335,20 +348,28 @@ async::Task<> Http1Connection::run() {
       const Error& why = head->error();
       const int status = why.code == Code::out_of_range ? 431 : why.code == Code::deadline_exceeded ? 408 : 400;
       co_await refuse(status, why.message);
+      still_sends = true;
       break;
     }
     if (!**head) co_return;
     if (parser_.version() == Version::http_1_1 && parser_.headers().find("host") == nullptr) {
       co_await refuse(400, "a request needs the field 'Host'");
+      still_sends = true;
       break;
     }
     const bool again = co_await serve_one();
+    still_sends = !parser_.complete();
     if (!again) break;
     const bool whole = co_await drop_rest();
     if (!whole) break;
+    still_sends = false;
     parser_.next();
   }
-  if (!broken_) wire_.stream->shutdown_write();
+  if (broken_) co_return;
+  wire_.stream->shutdown_write();
+  if (!still_sends) co_return;
+  const Result<void> ended = co_await async::with_timeout(loop_, read_to_end(), kLinger, "the client's end");
+  static_cast<void>(ended);  // it had its time
 }
 
 }  // namespace

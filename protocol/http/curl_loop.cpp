@@ -50,7 +50,7 @@ CurlLoop::CurlLoop(async::Loop& loop, long connections_a_host) : loop_(loop), ti
 CurlLoop::~CurlLoop() {
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, nullptr);
   curl_multi_cleanup(multi_);  // still tells of sockets that it closes
-  for (uv_poll_t* poll : std::unordered_set(polls_)) close_poll(poll);
+  for (const auto& [poll, events] : std::unordered_map(wanted_)) close_poll(poll);
   uv_timer_stop(timer_);
   uv_close(base(timer_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });  // NOLINT
 }
@@ -75,12 +75,12 @@ int CurlLoop::on_socket(CURL*, curl_socket_t fd, int what, void* self, void* pol
     if (uv_poll_init(loop->loop_.raw(), made.get(), fd) != 0) return -1;
     handle = made.release();
     handle->data = loop;
-    loop->polls_.insert(handle);
     curl_multi_assign(loop->multi_, fd, handle);
   }
   int events = 0;
   if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) events |= UV_READABLE;
   if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) events |= UV_WRITABLE;
+  loop->wanted_[handle] = events;
   return uv_poll_start(handle, events, &CurlLoop::on_poll) == 0 ? 0 : -1;
 }
 
@@ -94,6 +94,11 @@ void CurlLoop::on_poll(uv_poll_t* poll, int status, int events) {
   if ((events & UV_READABLE) != 0) flags |= CURL_CSELECT_IN;
   if ((events & UV_WRITABLE) != 0) flags |= CURL_CSELECT_OUT;
   self->act(fd, flags);
+  // libuv has stopped a handle that it reports an error of. Where curl has not let go of the socket (others use that
+  // connection, or there is something to read still) it waits for more and does not say so again.
+  if (status < 0 && poll->data != nullptr && uv_is_active(base(poll)) == 0) {
+    uv_poll_start(poll, self->wanted_[poll], &CurlLoop::on_poll);
+  }
 }
 
 int CurlLoop::on_timer(CURLM*, long timeout_ms, void* self) {
@@ -128,7 +133,7 @@ void CurlLoop::act(curl_socket_t fd, int events) {
 }
 
 void CurlLoop::close_poll(uv_poll_t* poll) {
-  polls_.erase(poll);
+  wanted_.erase(poll);
   poll->data = nullptr;
   uv_poll_stop(poll);
   uv_close(base(poll), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });  // NOLINT

@@ -4,7 +4,7 @@
 
 #include <functional>
 #include <memory>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "protocol/async/loop.hpp"
 
@@ -48,8 +48,8 @@ class CurlLoop {
 
   async::Loop& loop_;
   CURLM* multi_;
-  uv_timer_t* timer_;                     // freed by libuv's close callback
-  std::unordered_set<uv_poll_t*> polls_;  // likewise
+  uv_timer_t* timer_;                           // freed by libuv's close callback
+  std::unordered_map<uv_poll_t*, int> wanted_;  // the events of each; handles are freed likewise
 };
 
 }  // namespace swarm::http_client

@@ -268,8 +268,17 @@ async::Task<> Exchange::feed() {
   }
 }
 
+void Exchange::release_upload() {
+  // curl has stopped sending at an answer that refuses the body, but a paused upload it takes for one that is not done,
+  // and would never end the exchange. One that it still wants pauses again at once.
+  if (headers_done_ && !done_ && std::exchange(upload_paused_, false)) {
+    curl_easy_pause(easy_.get(), download_paused_ ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+  }
+}
+
 async::Task<Result<void>> Exchange::answered() {
   while (!headers_done_ && !done_) co_await changed_.wait();
+  release_upload();
   if (headers_done_) co_return {};
   co_return fail(error_.value_or(Error{.code = Code::unavailable,
                                        .message = what_ + ": the server ended the connection without an answer",
@@ -368,7 +377,7 @@ void Exchange::look() {
   const Duration total = request_.patience.total;
   if (total > Duration{0} && late({.from = begun_, .patience = total, .what = "not done within"})) return;
   // While we hold it up ourselves, silence is not the server's.
-  if (download_paused_ || (upload_paused_ && !source_ended_)) moved_ = now;
+  if (download_paused_ || (upload_paused_ && !source_ended_ && !headers_done_)) moved_ = now;
   if (const auto limit = stage_limit(); limit && late(*limit)) return;
   watch();
 }

@@ -51,6 +51,7 @@ class Exchange final : private CurlLoop::Transfer {
   void end(Error error);
   void take_header(std::string_view line);
   async::Task<> feed();
+  void release_upload();
   [[nodiscard]] Result<void> set_headers();
   void set_body();
   struct Limit {
