@@ -9,6 +9,8 @@ namespace swarm::e2b {
 
 /// Where it is put in a sandbox. The secret's directory is root's alone.
 inline constexpr const char* kAgentRoot = "/opt/swarm";
+inline constexpr const char* kOtherRoot =
+    "/home/.swarm-agentd";  ///< where the other is read-only and of another version
 inline constexpr const char* kPrivate = "/root/.swarm-tunnel";
 
 struct Agent {
