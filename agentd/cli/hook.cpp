@@ -157,9 +157,11 @@ int hook(const Invocation& call) {
 
   const bool asks_lock = input->event == "PreToolUse" && !input->paths.empty();
   const bool takes = takes_context(input->event);
+  const bool wake = input->event == "UserPromptSubmit" && input->prompt == agentd::kWakeLine;
   Value::Map event{{"event", input->event}, {"session", input->session},
                    {"tool", input->tool},   {"detail", input->detail},
-                   {"take", takes},         {"max_bytes", kMostText}};
+                   {"take", takes},         {"wake", wake},
+                   {"max_bytes", kMostText}};
   if (asks_lock) {
     Value::Array paths;
     for (const std::string& path : input->paths) paths.emplace_back(real_path(path));
@@ -181,7 +183,7 @@ int hook(const Invocation& call) {
   Value::Array seen;
   const std::string context = context_of(*input, *reply, given, seen);
   // Somebody was faster than the wake-up: the model is not to be bothered with nothing.
-  if (input->event == "UserPromptSubmit" && context.empty() && input->prompt == agentd::kWakeLine) {
+  if (wake && context.empty()) {
     return print_answer(answer_stopped("The messages have been read already."));
   }
   const int written = print_answer(answer_with_context(input->event, context));

@@ -68,7 +68,8 @@ void Delivery::begin() {
   tasks_.spawn(watch());
 }
 
-void Delivery::heard(const std::string& agent) {
+void Delivery::heard(const std::string& agent, bool woken_in_vain) {
+  if (woken_in_vain) tasks_.spawn(take_back(agent));
   const auto served = served_.find(agent);
   if (served == served_.end()) return;
   ++served->second->hooks;
@@ -178,7 +179,14 @@ async::Task<> Delivery::serve(std::string agent, std::shared_ptr<Served> served)
       if (!state) {
         next.problem = state.error().message;
       } else if (*state != PaneState::ready) {
-        next.problem = obstacle(*state);
+        // A wake-up of an earlier agentd may be what is typed there.
+        bool ours = false;
+        if (*state == PaneState::typing) ours = co_await panes_.take_back(agent, std::string(kWakeLine), {});
+        if (ours) {
+          pause = kLookPause;
+        } else {
+          next.problem = obstacle(*state);
+        }
       } else {
         next.woken_us = loop_.clock().wall().us;
         auto trying = way == PaneDelivery::hooks ? wake(agent, served) : paste(agent);
@@ -200,7 +208,7 @@ async::Task<> Delivery::serve(std::string agent, std::shared_ptr<Served> served)
     }
     // A queue that has become empty meanwhile ends this at once.
     const Result<Standing> after = co_await standing(agent);
-    if (after && after->unread == 0 && !in_the_way) continue;
+    if (after && after->unread == 0) continue;
     co_await change_or_time(served, pause);
   }
   served_.erase(agent);
@@ -225,6 +233,12 @@ async::Task<std::string> Delivery::wake(std::string agent, std::shared_ptr<Serve
   if (served->hooks != before) co_return std::string();
   co_return fmt::format("its program was woken, and within {} its hooks did not ask for its messages",
                         async::format_duration(timing_.hook_answers));
+}
+
+// Claude Code puts a prompt that its hook stopped back into the composer, where it would stand in everybody's way.
+async::Task<> Delivery::take_back(std::string agent) {
+  auto taking_back = panes_.take_back(agent, std::string(kWakeLine), timing_.stopped_shows);
+  static_cast<void>(co_await std::move(taking_back));
 }
 
 async::Task<std::string> Delivery::paste(std::string agent) {

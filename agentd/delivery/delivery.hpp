@@ -26,6 +26,7 @@ struct Timing {
   std::chrono::milliseconds backoff{2000};         ///< doubled with each failure
   std::chrono::milliseconds backoff_most{300'000};
   std::chrono::milliseconds paste_shows{10'000};
+  std::chrono::milliseconds stopped_shows{10'000};  ///< from the hook that stops a wake-up to the composer with it
 };
 
 /// Belongs to the loop's thread; `team` and `panes` must outlive it.
@@ -37,8 +38,8 @@ class Delivery {
 
   /// Starts. Once panes and team are recovered.
   void begin();
-  /// A hook of this agent's program told something.
-  void heard(const std::string& agent);
+  /// A hook of this agent's program told something; `woken_in_vain`: it stops the wake-up, for nothing waits any more.
+  void heard(const std::string& agent, bool woken_in_vain);
 
  private:
   /// An agent with mail, while it is looked after.
@@ -60,6 +61,7 @@ class Delivery {
   /// Tries once; what stands in the way, or nothing.
   async::Task<std::string> wake(std::string agent, std::shared_ptr<Served> served);
   async::Task<std::string> paste(std::string agent);
+  async::Task<> take_back(std::string agent);
   async::Task<> settle(std::string agent, std::vector<std::string> ids, std::string why_not);
   async::Task<> note(Record record);
   async::Task<> change_or_time(std::shared_ptr<Served> served, Duration most);

@@ -22,6 +22,8 @@ constexpr std::chrono::milliseconds kSettle{150};
 constexpr std::chrono::seconds kSettleAtMost{2};
 constexpr std::chrono::milliseconds kSubmitAgain{800};
 constexpr std::uint32_t kMostSubmits = 4;
+/// Deletes the line before the cursor in readline and in every program that follows it.
+constexpr std::string_view kEraseLine = "C-u";
 
 /// A prompt of one line up to so long is shown as it is, and can be told from what somebody else types.
 constexpr std::size_t kComparable = 60;
@@ -266,6 +268,34 @@ async::Task<Result<api::PanePromptReply>> Panes::prompt(api::PanePromptRequest r
   Result<api::PanePromptReply> reply = co_await deliver(pane, std::move(clean.text), request.confirm_ms);
   if (reply) reply->removed_bytes = clean.removed_bytes;
   co_return reply;
+}
+
+async::Task<std::optional<bool>> Panes::erase_if(Shared pane, std::string wanted) {
+  const auto turn = co_await pane->input.take();
+  const Result<Look> seen = co_await look(pane);
+  if (!seen) co_return std::nullopt;
+  const bool there =
+      seen->composer && seen->state != api::PaneState::permission && without_blanks(seen->composer->typed) == wanted;
+  if (!there) co_return false;
+  const Result<void> pressed = co_await press(pane, {std::string(kEraseLine)});
+  if (!pressed) co_return std::nullopt;
+  co_return true;
+}
+
+async::Task<bool> Panes::take_back(std::string name, std::string line, std::chrono::milliseconds wait) {
+  const std::string wanted = without_blanks(line);
+  const MonoTime deadline = loop_.clock().now() + wait;
+  for (std::uint32_t presses = 0; presses <= kMostSubmits;) {
+    const Result<Shared> found = find(name);
+    if (!found || !(*found)->running() || !(*found)->recogniser->knows_composer()) co_return false;
+    const std::optional<bool> erased = co_await erase_if(*found, wanted);
+    if (!erased) co_return false;
+    if (!*erased && presses > 0) co_return true;
+    if (*erased) ++presses;
+    if (!*erased && loop_.clock().now() >= deadline) co_return false;
+    co_await async::sleep_for(loop_, kLookAgain);
+  }
+  co_return false;
 }
 
 }  // namespace swarm::agentd::panes

@@ -44,6 +44,9 @@ class Panes {
   async::Task<Result<api::PaneScreenReply>> screen(api::PaneScreenRequest request);
   async::Task<Result<api::PaneSendReply>> send(api::PaneSendRequest request);
   async::Task<Result<api::PanePromptReply>> prompt(api::PanePromptRequest request);
+  /// Empties the composer if nothing but this line stands in it, or does so within `wait`; whether it did. For a prompt
+  /// that the program gave back.
+  async::Task<bool> take_back(std::string pane, std::string line, std::chrono::milliseconds wait);
   async::Task<Result<api::PaneInfo>> wait(api::PaneWaitRequest request);
   async::Task<Result<api::Empty>> resize(api::PaneResizeRequest request);
 
@@ -100,6 +103,8 @@ class Panes {
   async::Task<Result<void>> paste(Shared pane, std::string text);
   async::Task<Result<void>> press(Shared pane, std::vector<std::string> keys);
   async::Task<Result<void>> type(Shared pane, std::string text);
+  /// Presses the key once if nothing but this stands in the composer; whether it did. Nothing: it cannot be looked at.
+  async::Task<std::optional<bool>> erase_if(Shared pane, std::string wanted);
   async::Task<Result<void>> until_ready(Shared pane, MonoTime deadline);
   async::Task<Result<api::PanePromptReply>> deliver(Shared pane, std::string text, std::chrono::milliseconds confirm);
 

@@ -20,6 +20,7 @@ constexpr int kMostUnproven = 20;
 /// What an event says of the agent; nothing: no more than that it lives.
 std::optional<AgentState> state_of(const api::HookEventRequest& request, bool letters) {
   const std::string& event = request.event;
+  if (request.wake && !letters) return AgentState::idle;  // stopped: no turn begins
   if (event == "SessionStart") return AgentState::idle;
   if (event == "Stop" || event == "notify") return letters ? AgentState::working : AgentState::idle;
   if (event == "PermissionRequest") return AgentState::waiting;
@@ -124,7 +125,7 @@ async::Task<Result<api::HookEventReply>> event(TeamService& service, Result<coor
   reply->refused = *refused;
   reply->swarm_name = service.team.name();
   if (const auto member = service.team.find(reply->agent); member) reply->role = (*member)->role;
-  if (service.heard) service.heard(reply->agent);
+  if (service.heard) service.heard(reply->agent, request.wake && reply->letters.empty());
   co_return reply;
 }
 

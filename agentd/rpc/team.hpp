@@ -21,7 +21,7 @@ struct TeamService {
   Journal journal;
   async::Condition notes_changed;
   /// Called after a hook of this agent's program told something.
-  std::function<void(const std::string& agent)> heard;
+  std::function<void(const std::string& agent, bool woken_in_vain)> heard;
   /// Adds what is known of its program to what is told of an agent; `whole`: its stalls too. May be empty.
   std::function<void(api::AgentInfo& info, bool whole)> add_program;
 

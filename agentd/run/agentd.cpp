@@ -96,7 +96,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   service_.extend_lease = [this](std::chrono::milliseconds ttl) { tell_init(fmt::format("lease {}", ttl.count())); };
   service_.end_sandbox = [this](std::chrono::milliseconds grace, const std::string& reason) { end(grace, reason); };
   service_.tunnels = [this] { return tunnels_; };
-  team_service_.heard = [this](const std::string& agent) { delivery_.heard(agent); };
+  team_service_.heard = [this](const std::string& agent, bool woken_in_vain) { delivery_.heard(agent, woken_in_vain); };
   service_.resumed = [this](std::chrono::milliseconds paused) { team_.resumed(paused); };
   team_service_.add_program = [this](api::AgentInfo& info, bool whole) {
     keeper_.add_to(info, whole ? Keeper::Steps::with : Keeper::Steps::without);

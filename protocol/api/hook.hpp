@@ -12,6 +12,7 @@ struct HookEventRequest {
   std::string detail;
   std::vector<Path> paths;
   bool take = true;
+  bool wake = false;
   std::uint64_t max_bytes = 32768;
   bool operator==(const HookEventRequest&) const = default;
 
@@ -29,6 +30,8 @@ struct HookEventRequest {
             "Files that are about to be changed: those in a repository are locked for the caller, all or none.")
         .max_length(500);
     d.field("take", &HookEventRequest::take, "Whether messages can enter the conversation with the answer.");
+    d.field("wake", &HookEventRequest::wake,
+            "The prompt is agentd's own, which is there for messages alone; without any the caller stops it.");
     d.field("max_bytes", &HookEventRequest::max_bytes, "About this much text of messages; at least one.").min(1);
   }
 };

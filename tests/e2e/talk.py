@@ -130,8 +130,14 @@ class Office:
         return start
 
     def ready(self, agent=0, timeout=120_000):
-        self.rpc.call("pane.wait", {"sandbox": self.box, "pane": f"agent-{agent}", "states": ["ready"],
-                                    "timeout_ms": timeout})
+        try:
+            self.rpc.call("pane.wait", {"sandbox": self.box, "pane": f"agent-{agent}", "states": ["ready"],
+                                        "timeout_ms": timeout})
+        except (RpcError, TimeoutError) as error:
+            rpc = self.daemon.rpc()
+            pane = {"sandbox": self.box, "pane": f"agent-{agent}"}
+            raise AssertionError(f"{error}\n{rpc.call('pane.list', {'sandbox': self.box})}\n"
+                                 f"{rpc.call('pane.screen', pane)['text']}") from None
         wait_until(lambda: not (self.agent(agent).get("delivery") or {}).get("in_turn"), what="the end of its turn")
 
     def answered(self, agent=0, before=0):

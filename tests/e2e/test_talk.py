@@ -40,6 +40,20 @@ def all_ids_once(office, ids):
         assert times(office.script.turns()[-1], id) == 1, id
 
 
+def test_a_wake_up_for_nothing_leaves_no_trace(office):
+    """Claude Code gives a prompt that its hook stopped back into the composer."""
+    office.open("claude", "Your brief")
+    before = len(office.script.turns())
+    office.prompt("[swarm] There are new messages for you.")
+    wait_until(lambda: "have been read already" in office.screen(), what="the stopped prompt")
+    office.ready()
+    assert office.screen().rstrip().split("\n")[-3].strip() == "❯"
+    assert len(office.script.turns()) == before and office.agent()["state"] == "idle"
+    id = office.send("it can still be woken")
+    office.said(id)
+    office.ready()
+
+
 def test_a_conversation(office):
     script = office.script
     ids = []
@@ -115,7 +129,7 @@ def test_a_conversation(office):
     # Nobody is bothered with what was read already.
     before = len(script.turns())
     assert office.agent()["unread"] == 0
-    assert office.agent()["delivery"].get("problem", "") == ""
+    wait_until(lambda: office.agent()["delivery"].get("problem", "") == "", what="no problem any more")
     with pytest.raises(TimeoutError):
         wait_until(lambda: len(script.turns()) > before, timeout=5)
 
