@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agentd/forward/owner.hpp"
 #include "protocol/async/timer.hpp"
 #include "protocol/core/utf8.hpp"
 
@@ -47,7 +48,7 @@ async::Task<Connected> Forward::dial(std::string host, std::uint16_t port) {
   co_return co_await async::with_timeout(loop_, std::move(connecting), limits_.dial_timeout, std::move(what));
 }
 
-Result<Forward::Listening> Forward::listen(const transport::TcpAddress& at) {
+Result<Forward::Listening> Forward::listen(const transport::TcpAddress& at, std::optional<uid_t> only) {
   if (listeners_.size() >= limits_.listeners) {
     return fail(Code::resource_exhausted,
                 fmt::format("{} ports are forwarded from this sandbox already; close one", limits_.listeners));
@@ -55,7 +56,7 @@ Result<Forward::Listening> Forward::listen(const transport::TcpAddress& at) {
   auto socket = transport::TcpListener::listen(loop_, at);
   if (!socket) return fail(socket.error());
   Listening out{.id = fmt::format("fwd_{}", next_id_++), .address = (*socket)->address()};
-  const auto listener = std::make_shared<Listener>(loop_, std::move(*socket), limits_.waiting);
+  const auto listener = std::make_shared<Listener>(loop_, std::move(*socket), only, limits_.waiting);
   listener->accepting.spawn(accept_all(*listener));
   listeners_[out.id] = listener;
   return out;
@@ -66,6 +67,10 @@ async::Task<> Forward::accept_all(Listener& listener) {
     auto got = co_await listener.socket->accept();
     if (!got) {
       co_await async::sleep_for(loop_, kAcceptPause);
+      continue;
+    }
+    if (listener.only && owner_of(got->peer, listener.socket->address()) != listener.only) {
+      got->stream->break_off();
       continue;
     }
     Accepted accepted{.stream = std::move(got->stream), .peer = got->peer.to_string()};

@@ -3,8 +3,11 @@
 // connected to such a port is handed out when the daemon asks, and the daemon decides what it leads to. Nothing here
 // reaches the host by itself.
 
+#include <sys/types.h>
+
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "protocol/async/channel.hpp"
@@ -37,8 +40,8 @@ class Forward {
     std::string id;
     transport::TcpAddress address;
   };
-  /// Listens on a loopback port until `close`.
-  Result<Listening> listen(const transport::TcpAddress& at);
+  /// Listens on a loopback port until `close`. With `only`, connections of other users' programs are reset.
+  Result<Listening> listen(const transport::TcpAddress& at, std::optional<uid_t> only = std::nullopt);
 
   struct Accepted {
     std::unique_ptr<transport::Stream> stream;
@@ -60,10 +63,11 @@ class Forward {
  private:
   struct Listener {
     std::unique_ptr<transport::TcpListener> socket;
+    std::optional<uid_t> only;
     async::Channel<Accepted> waiting;
     async::TaskSet accepting;  // last: its task uses the others
-    Listener(async::Loop& loop, std::unique_ptr<transport::TcpListener> s, std::size_t room)
-        : socket(std::move(s)), waiting(loop, room), accepting(loop) {}
+    Listener(async::Loop& loop, std::unique_ptr<transport::TcpListener> s, std::optional<uid_t> whose, std::size_t room)
+        : socket(std::move(s)), only(whose), waiting(loop, room), accepting(loop) {}
   };
 
   async::Task<> accept_all(Listener& listener);

@@ -1,5 +1,6 @@
 #include "agentd/rpc/forward.hpp"
 
+#include "agentd/exec/users.hpp"
 #include "protocol/api/agentd.hpp"
 
 namespace swarm::agentd {
@@ -43,8 +44,14 @@ void bind_forward(wire::Router& router, Forward& forward) {
   });
   router.bind(api::inside::kForwardListen,
               [&forward](CallContext&, api::ForwardListenRequest request) -> Result<api::ForwardListenReply> {
-                auto listening =
-                    forward.listen({.host = std::move(request.host), .port = static_cast<std::uint16_t>(request.port)});
+                std::optional<uid_t> only;
+                if (!request.user.empty()) {
+                  const Result<ExecUser> user = Users("/etc").find(request.user);
+                  if (!user) return fail(user.error(), "user");
+                  only = user->uid;
+                }
+                auto listening = forward.listen(
+                    {.host = std::move(request.host), .port = static_cast<std::uint16_t>(request.port)}, only);
                 if (!listening) return fail(listening.error());
                 return api::ForwardListenReply{.forward = std::move(listening->id), .port = listening->address.port};
               });

@@ -49,7 +49,7 @@ async::Task<Result<Port>> Gateway::open(Tunnel agentd, Caller caller, Port port)
   std::weak_ptr<wire::Connection>& served = served_[caller.swarm + "/" + caller.agent];
   if (port.number != 0 && served.lock() == agentd) co_return port;
   if (port.number == 0) {
-    const api::ForwardListenRequest listen{.host = "127.0.0.1", .port = 0};
+    const api::ForwardListenRequest listen{.host = "127.0.0.1", .port = 0, .user = caller.user};
     const auto listening = co_await wire::call_with_timeout(*agentd, api::inside::kForwardListen, listen, kLimit);
     if (!listening) co_return fail(listening.error(), "a port for the model");
     port = {.forward = listening->forward, .number = listening->port};
@@ -77,7 +77,7 @@ async::Task<> Gateway::accept(Gateway* self, Tunnel agentd, Caller caller, Port 
     if (agentd->closed()) co_return;
     if (accepted.error().code == Code::not_found) {
       // agentd was restarted and knows nothing of the port: it listens again, at the same number.
-      const api::ForwardListenRequest again{.host = "127.0.0.1", .port = port.number};
+      const api::ForwardListenRequest again{.host = "127.0.0.1", .port = port.number, .user = caller.user};
       const auto listening = co_await wire::call_with_timeout(*agentd, api::inside::kForwardListen, again, kLimit);
       if (listening) {
         port.forward = listening->forward;

@@ -32,6 +32,7 @@ struct Caller {
   std::string sandbox;
   std::string agent;
   std::string role;
+  std::string user;  ///< its user inside: nobody else's programs are served at its port
 };
 
 /// A port as agentd has it. Both are kept by the caller of `open`, so that an agent's URL holds for its whole life.

@@ -105,7 +105,8 @@ async::Task<Result<std::string>> Agents::model_url(std::shared_ptr<Swarm> swarm,
                              .swarm_name = swarm->record.info.name,
                              .sandbox = swarm->record.info.sandbox,
                              .agent = name,
-                             .role = agent.role};
+                             .role = agent.role,
+                             .user = agent.user};
   const model::Port before{.forward = known.forward, .number = known.number};
   Result<model::Port> port = co_await swarms_.with().models->open(agentd, caller, before);
   if (!port) co_return fail(port.error());

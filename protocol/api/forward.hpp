@@ -141,6 +141,7 @@ struct ForwardDialRequest {
 struct ForwardListenRequest {
   std::string host = "127.0.0.1";
   std::uint32_t port = 0;
+  std::string user;
   bool operator==(const ForwardListenRequest&) const = default;
 
   template <class D>
@@ -148,6 +149,8 @@ struct ForwardListenRequest {
     d.type("ForwardListenRequest", "A port to listen on inside.");
     d.field("host", &ForwardListenRequest::host, "A loopback address.").non_empty().max_length(255);
     d.field("port", &ForwardListenRequest::port, "Its port; 0 takes a free one.").max(65'535);
+    d.field("user", &ForwardListenRequest::user, "Whose programs alone may connect, by name or uid; empty: anybody's.")
+        .max_length(255);
   }
 };
 

@@ -5,6 +5,7 @@ tools as a model would, and sees the key that no sandbox has."""
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import traceback
@@ -216,10 +217,26 @@ PATH = "/opt/claude:/opt/swarm/bin:/usr/local/bin:/usr/bin:/bin"
     # No key is inside: not in a file, not in an environment.
     wait_until(lambda: len(model.turns()) > 4, timeout=120, what="the first words")
     rpc = daemon.rpc()
-    found = rpc.call("exec.start", {"sandbox": info()["sandbox"], "user": "0", "capture": True, "command":
-                                    f"grep -rls {KEY[7:]} /home /run /workspace /tmp /etc; cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -c {KEY[7:]}"})
+    box = info()["sandbox"]
+
+    def inside(user, script, *words):
+        return rpc.call("exec.start", {"sandbox": box, "user": user, "capture": True,
+                                       "argv": ["python3", "-c", script, *words]})
+    # Only an agent itself can read its environment.
+    environ = ("import glob, os\nfor f in glob.glob('/proc/[0-9]*/environ'):\n"
+               "  if os.stat(f).st_uid == os.getuid():\n    print(open(f, errors='replace').read().replace(chr(0), chr(10)))")
+    environments = [inside(f"agent-{i}", environ)["stdout"] for i in range(4)]
+    assert all("ANTHROPIC_BASE_URL=" in one and KEY[7:] not in one for one in environments)
+    found = rpc.call("exec.start", {"sandbox": box, "user": "0", "capture": True,
+                                    "command": f"grep -rls {KEY[7:]} /home /run /workspace /tmp /etc"})
+    assert found["stdout"] == "", found["stdout"]
+    # What agent-0 pays for, no other agent can use.
+    url = re.search(r"^ANTHROPIC_BASE_URL=(.+)$", environments[0], re.M)[1]
+    head = "import sys, urllib.request as u; print(u.urlopen(u.Request(sys.argv[1], method='HEAD')).status)"
+    mine, theirs = inside("agent-0", head, url), inside("agent-1", head, url)
+    assert mine["stdout"].strip() == "200", mine
+    assert "ConnectionResetError" in theirs["stderr"], theirs
     rpc.close()
-    assert found["stdout"].split() == ["0"], found["stdout"]
     try:
         end = wait_until(over, timeout=300, what="the end of the swarm")
     except TimeoutError:

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "agentd/forward/owner.hpp"
 #include "tests/fixtures/byte_pipe.hpp"
 #include "tests/fixtures/loop_fixture.hpp"
 #include "tests/fixtures/temporary_directory.hpp"
@@ -116,4 +117,39 @@ TEST_CASE_METHOD(LoopFixture, "connections are counted and limited") {
     CHECK(loop.block_on(forward.dial("127.0.0.1", (*server)->address().port)).error().code == Code::resource_exhausted);
   }
   CHECK(forward.connections() == 0);
+}
+
+TEST_CASE("the kernel's table says whose a connection is") {
+  constexpr std::string_view kTable =
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+      "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0\n"
+      "   1: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  2001        0 2 1 0 20 4 30 10 -1\n"
+      "   2: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 20 4 30 10 -1\n"
+      "   3: 0000000000000000FFFF00000100007F:C351 0000000000000000FFFF00000100007F:1F90 01 0:0 00:0 0  2002        0 "
+      "4\n"
+      "   4: 00000000000000000000000001000000:C352 00000000000000000000000001000000:1F90 01 0:0 00:0 0  2003        0 "
+      "5\n"
+      "   5: short\n";
+  const TcpAddress port{.host = "127.0.0.1", .port = 8080};
+  CHECK(owner_in(kTable, {.host = "127.0.0.1", .port = 50000}, port) == 2001);
+  CHECK(owner_in(kTable, {.host = "127.0.0.1", .port = 50001}, port) == 2002);
+  CHECK(owner_in(kTable, {.host = "::1", .port = 50002}, {.host = "::1", .port = 8080}) == 2003);
+  CHECK_FALSE(owner_in(kTable, {.host = "127.0.0.1", .port = 50003}, port));
+  CHECK_FALSE(owner_in(kTable, {.host = "nonsense", .port = 50000}, port));
+}
+
+TEST_CASE_METHOD(LoopFixture, "a port for one user takes his connections alone") {
+  Forward forward(loop);
+  const auto mine = forward.listen({}, geteuid());
+  const auto others = forward.listen({}, geteuid() + 1);
+  REQUIRE(mine);
+  REQUIRE(others);
+  // Reset, at once or a moment later, and not ended: no client takes it for an answer.
+  const auto refused = loop.block_on(connect_tcp(loop, others->address));
+  std::vector<std::byte> buffer(10);
+  CHECK_FALSE((refused && loop.block_on((*refused)->read(buffer))));
+  const auto taken = loop.block_on(connect_tcp(loop, mine->address));
+  REQUIRE(taken);
+  const auto accepted = loop.block_on(forward.accept(mine->id));
+  CHECK(accepted);
 }
