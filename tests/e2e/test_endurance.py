@@ -200,6 +200,34 @@ def test_a_stream_through_cat_arrives_unchanged_in_little_memory(daemon, rpc):
             assert memory(pid, "VmHWM") < MEMORY
 
 
+def test_a_file_copied_in_and_out_arrives_unchanged_in_little_memory(daemon, rpc):
+    print(f"repeat with SWARM_SEED={SEED}")
+    sandbox = rpc.call("sandbox.create", {"limits": {"memory_bytes": 2 * STREAMED, "disk_bytes": 2 * STREAMED}})["id"]
+    sent, received = hashlib.blake2b(), hashlib.blake2b()
+
+    def swarmctl(*words, **streams):
+        return subprocess.Popen([BUILD / "bin/swarmctl", "--no-start", "cp", *words], env=daemon.env, **streams)
+
+    into = swarmctl("-", f"{sandbox}:/workspace/large", stdin=subprocess.PIPE)
+    block, left = bytearray(random.Random(SEED).randbytes((1 << 20) - 7)), STREAMED
+    while left > 0:
+        block[:8] = left.to_bytes(8, "little")
+        part = block[: min(left, len(block))]
+        left -= len(part)
+        sent.update(part)
+        into.stdin.write(part)
+    into.stdin.close()
+    assert into.wait(600) == 0
+    out = swarmctl(f"{sandbox}:/workspace/large", "-", stdout=subprocess.PIPE)
+    while part := out.stdout.read(1 << 20):
+        received.update(part)
+    assert out.wait(600) == 0
+    assert sent.digest() == received.digest()
+    for pid in (daemon.process.pid, agentd_of(sandbox)[1]):
+        if memory(pid, "VmSize") < 1 << 40:
+            assert memory(pid, "VmHWM") < MEMORY
+
+
 class Ticker:
     """A background program that counts, and all that it has printed, read across every death."""
 

@@ -25,7 +25,7 @@ soak_test() {
 run_cuts() { SWARM_CUTS=1000 SWARM_SEED=$seed unit_test tunnel_test '[cut]'; }
 run_store() { SWARMD_CRASH_ROUNDS=200 SWARMD_SWEEP=all SWARMD_CRASH_SEED=$seed unit_test store_crash_test; }
 run_calls() { soak_test endurance 'behind'; }
-run_bytes() { soak_test endurance 'cat'; }
+run_bytes() { soak_test endurance 'little_memory'; }
 run_kills() { soak_test endurance 'kills'; }
 run_growth() { soak_test growth 'memory'; }
 run_pastes() { soak_test delivery 'nasty'; }
@@ -54,7 +54,7 @@ declare -A about=(
   [cuts]='the tunnel cut 1,000 times at random bytes under traffic both ways'
   [store]='200 crashes of a writing process, and every failure of a system call in the store'
   [calls]='10,000 calls in turn and 200 at once leave nothing behind'
-  [bytes]='8 GiB through exec cat, by hash, in bounded memory'
+  [bytes]='8 GiB through exec cat and through cp, by hash, in bounded memory'
   [kills]='500 kills of daemon, agentd and client at random moments'
   [growth]='100,000 requests under a heap profiler'
   [messages]='20 agents exchange 100,000 messages under 200 kills of agentd and 20 of the daemon; each once, in order'
