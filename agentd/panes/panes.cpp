@@ -161,7 +161,9 @@ async::Task<Result<void>> Panes::open_window(Shared pane) {
   const TmuxCommand fix = {"resize-window",          "-t", target, "-x", std::to_string(open.cols), "-y",
                            std::to_string(open.rows)};
   auto made = co_await tmux_.run({size, window, fix, pipe});
-  if (!made && made.error().code == Code::unavailable) {
+  // No server, or one that is just ending because its last window did.
+  const bool none = !made && (made.error().code == Code::unavailable || made.error().code == Code::not_found);
+  if (none) {
     const TmuxCommand first = {"new-session",
                                "-d",
                                "-P",

@@ -119,6 +119,26 @@ async::Task<> Gateway::serve(Gateway* self, Tunnel agentd, Caller caller, std::u
   connection->end();
 }
 
+async::Task<Result<secrets::SecretString>> Gateway::key_of(Upstream upstream, std::string swarm_name,
+                                                           std::string role) {
+  const Result<http_client::Url> url = http_client::parse_url(upstream.url);
+  if (!url) co_return fail(url.error());
+  auto looking =
+      upstream.granted
+          ? with_.vault.get_for(upstream.secret,
+                                {.swarm = std::move(swarm_name), .role = std::move(role), .host = url->authority()})
+          : with_.vault.get(upstream.secret);
+  Result<secrets::SecretString> key = co_await std::move(looking);
+  co_return key;
+}
+
+async::Task<Result<void>> Gateway::has_key(std::string provider, std::string swarm_name, std::string role) {
+  const Upstream upstream = with_.upstream(provider);
+  const Result<secrets::SecretString> key = co_await key_of(upstream, std::move(swarm_name), std::move(role));
+  if (key) co_return {};
+  co_return fail(key.error(), "a key for the models of " + provider);
+}
+
 async::Task<Result<void>> Gateway::pass(std::shared_ptr<ServerConnection> connection, Caller caller, Request request) {
   if (request.method == "HEAD" || (request.method == "GET" && request.target == "/")) {
     // Clients look so whether anybody is there.
@@ -138,16 +158,7 @@ async::Task<Result<void>> Gateway::pass(std::shared_ptr<ServerConnection> connec
     const int status = status_of(error);
     return connection->reply(status, "application/json", error_body(*provider, status, error.message));
   };
-  const Result<http_client::Url> url = http_client::parse_url(upstream.url);
-  if (!url) {
-    Result<void> sent = co_await refuse(url.error());
-    co_return sent;
-  }
-  auto looking = upstream.granted
-                     ? with_.vault.get_for(upstream.secret,
-                                           {.swarm = caller.swarm_name, .role = caller.role, .host = url->authority()})
-                     : with_.vault.get(upstream.secret);
-  Result<secrets::SecretString> key = co_await std::move(looking);
+  const Result<secrets::SecretString> key = co_await key_of(upstream, caller.swarm_name, caller.role);
   if (!key) {
     logger().warn("an agent has no key for its model", {{"agent", caller.agent}, {"error", key.error()}});
     Result<void> sent = co_await refuse(key.error());

@@ -61,6 +61,9 @@ class Gateway {
   /// connection: the same.
   async::Task<Result<Port>> open(std::shared_ptr<wire::Connection> agentd, Caller caller, Port port);
 
+  /// Whether a swarm's agents of this role would find a key for the provider's models; the error says what is missing.
+  async::Task<Result<void>> has_key(std::string provider, std::string swarm_name, std::string role);
+
   void stop() { tasks_.cancel_all(); }
 
  private:
@@ -69,6 +72,7 @@ class Gateway {
   static async::Task<> accept(Gateway* self, Tunnel agentd, Caller caller, Port port);
   static async::Task<> serve(Gateway* self, Tunnel agentd, Caller caller, std::unique_ptr<wire::ByteSource> source,
                              std::unique_ptr<wire::ByteSink> sink);
+  async::Task<Result<secrets::SecretString>> key_of(Upstream upstream, std::string swarm_name, std::string role);
   async::Task<Result<void>> pass(std::shared_ptr<ServerConnection> connection, Caller caller, Request request);
   async::Task<> book(Caller caller, std::string provider, Used used);
 

@@ -170,6 +170,14 @@ async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel ag
                                       .replace = true};
       opened = co_await wire::call_with_timeout(*agentd, api::inside::kPaneOpen, open, kLimit);
     }
+    if (!opened && opened.error().message.contains("no program '" + kind->install().program + "'") &&
+        !kind->install().tool.empty()) {
+      const std::string version = kind->install().version.empty() ? "" : "@" + kind->install().version;
+      co_return fail(Code::failed_precondition,
+                     fmt::format("there is no '{}' in the sandbox; 'swarmctl template install {}{}' brings it into the "
+                                 "template, or name a template that has it",
+                                 kind->install().program, kind->install().tool, version));
+    }
     if (!opened) co_return fail(opened.error(), "start " + name);
   }
   swarm->shifts[name].begun = swarms_.with().loop.clock().now();

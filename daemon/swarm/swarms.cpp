@@ -245,6 +245,12 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
     if (agent.mode == api::AgentMode::unknown) co_return fail(Code::invalid_argument, "mode: full_screen or one_shot");
     const Result<kinds::Kind> kind = kinds::find(agent.kind);
     if (!kind) co_return fail(kind.error());
+    const bool own_way =
+        std::ranges::any_of(request.env, [](const auto& variable) { return variable.first.ends_with("BASE_URL"); });
+    if (with_.models != nullptr && !kind->model_provider().empty() && !own_way) {
+      const Result<void> key = co_await with_.models->has_key(kind->model_provider(), info.name, agent.role);
+      if (!key) co_return fail(key.error());
+    }
     info.agents.push_back(std::move(agent));
   }
   if (info.review.reviewers >= count && info.review.reviewers > 0) {

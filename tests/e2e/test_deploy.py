@@ -197,6 +197,17 @@ def test_a_swarm_that_failed_leaves_no_sandbox_and_can_go_on(daemon):
     assert "swm_" in json.dumps(costs)
 
 
+def test_what_is_missing_for_an_agent_is_said_with_what_brings_it(daemon):
+    project = make_project(daemon, 1)
+    words = ["deploy", "--repo", str(project), "--agents", "2", "--agent", "claude", "--feature", FEATURE]
+    refused = daemon.ctl(*words, check=False)
+    assert refused.returncode != 0 and "swarmctl secret set" in refused.stderr and "anthropic" in refused.stderr
+    assert json.loads(daemon.ctl("--json", "swarm", "ls", "--all").stdout)["swarms"] == []
+    daemon.ctl("secret", "set", "anthropic", input="sk-ant-no-real-one-0123456789")
+    refused = daemon.ctl(*words, check=False)
+    assert refused.returncode != 0 and "swarmctl template install claude@" in refused.stderr, refused.stderr
+
+
 def test_three_teams_at_once_do_not_meet_and_get_on_alike(daemon, tmp_path):
     names = ["first", "second", "third"]
     projects = {}

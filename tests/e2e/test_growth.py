@@ -55,7 +55,7 @@ def test_requests_leave_nothing_in_memory(tmp_path):
     if SOAK:
         assert shutil.which("valgrind"), "valgrind is not installed: apt-get install valgrind"
         # valgrind 3.19 cannot read the debug information of clang 19, and gives up over it.
-        daemon.program = tmp_path / "swarmd"
+        daemon.program = BUILD / "bin/swarmd.stripped"  # beside what it starts
         subprocess.run(["objcopy", "--strip-debug", BUILD / "bin/swarmd", daemon.program], check=True)
         daemon.wrap = ["valgrind", "--tool=massif", f"--massif-out-file={out}", "--detailed-freq=1000000", "-q"]
     try:

@@ -71,6 +71,8 @@ class Kind {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& summary() const { return summary_; }
   [[nodiscard]] const Install& install() const { return install_; }
+  /// Whose interface its model speaks: "anthropic", "openai", "google"; empty: it asks none.
+  [[nodiscard]] const std::string& model_provider() const { return model_provider_; }
 
   /// `unimplemented` for a mode that it does not have.
   [[nodiscard]] Result<Start> start(const StartSpec& spec) const;
@@ -93,6 +95,7 @@ class Kind {
   std::string name_;
   std::string summary_;
   Install install_;
+  std::string model_provider_;
   std::vector<std::string> full_screen_;
   std::vector<std::string> one_shot_;
   std::vector<std::string> resume_;

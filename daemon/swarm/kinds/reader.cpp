@@ -166,6 +166,7 @@ Result<Kind> Kind::parse(std::string_view name, std::string_view toml) {
     reader.complain(member.at, fmt::format("delivery '{}' is not none, paste or hooks", way));
   };
   reader.table(document.root, {{"summary", [&](const Member& m) { reader.text(m, kind.summary_); }},
+                               {"model_provider", [&](const Member& m) { reader.text(m, kind.model_provider_); }},
                                {"install", install},
                                {"start", start},
                                {"env", env},
