@@ -137,17 +137,21 @@ std::string LockTable::why_not(const LockRequest& request, std::size_t ahead, Mo
 }
 
 Lease* LockTable::held(const LockRequest& request) {
+  Lease* found = nullptr;
   for (auto& [id, lease] : leases_) {
-    if (lease.owner.agent == request.owner.agent && lease.key.same(request.key)) return &lease;
+    if (lease.owner.agent != request.owner.agent || !lease.key.same(request.key)) continue;
+    if (found == nullptr || lease.mode == LockMode::exclusive) found = &lease;
   }
-  return nullptr;
+  return found;
 }
 
 Lease LockTable::grant(const LockRequest& request, Moment now, bool waited) {
-  // Raised from shared: the weaker lease goes where the stronger one comes.
+  // Raised from shared: the weaker lease goes where the stronger one comes. One that is as strong stays beside it: what
+  // was asked for while in line may be less than what was granted meanwhile.
   for (auto it = leases_.begin(); it != leases_.end();) {
     const auto here = it++;
     if (here->second.owner.agent != request.owner.agent || !here->second.key.same(request.key)) continue;
+    if (here->second.mode == LockMode::exclusive || request.mode == LockMode::shared) continue;
     changes_.push_back({.id = here->first, .lease = std::nullopt});
     leases_.erase(here);
   }

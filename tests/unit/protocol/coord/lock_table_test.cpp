@@ -197,6 +197,25 @@ TEST_CASE("two readers that both want to write are a deadlock; one alone is rais
   CHECK(t.locks.leases().begin()->second.mode == LockMode::exclusive);
 }
 
+TEST_CASE("a weaker request that comes through the line takes nothing of what was granted before it") {
+  Table t;
+  REQUIRE(t.take("agent-1", "a"));
+  REQUIRE(t.wait("agent-2", "a"));
+  REQUIRE(t.wait("agent-3", "a", 30s, LockMode::shared));
+  REQUIRE(t.wait("agent-2", "a", 30s, LockMode::shared));
+  t.granted();
+  REQUIRE(t.locks.release_key(key("a"), "agent-1", t.now));
+  CHECK(t.granted() == std::vector<std::string>{"agent-2", "agent-2"});
+  CHECK(t.locks.conflicts(key("a"), LockMode::shared, "agent-3").size() == 1);
+  CHECK(t.locks.waiters().size() == 1);
+  // What is asked for again is the stronger one.
+  const auto again = t.take("agent-2", "a");
+  REQUIRE(again);
+  CHECK(again->renewed);
+  REQUIRE(t.locks.release_key(key("a"), "agent-2", t.now));
+  CHECK(t.granted() == std::vector<std::string>{"agent-3"});
+}
+
 TEST_CASE("inside what it holds an agent passes the line") {
   Table t;
   LockRequest r = t.request("agent-1", "src");
