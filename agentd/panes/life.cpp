@@ -186,6 +186,10 @@ async::Task<Result<api::PaneInfo>> Panes::restart(api::PaneRestartRequest reques
   if (!found) co_return fail(found.error());
   const Shared pane = *found;
   PaneRecord next = pane->record;
+  if (request.anew && !request.argv.empty()) {
+    co_return fail(Code::invalid_argument, "anew: it means the first arguments, and 'argv' says others");
+  }
+  if (request.anew && !next.first_argv.empty()) next.open.argv = next.first_argv;
   if (!request.argv.empty()) next.open.argv = request.argv;
   for (const auto& [name, value] : request.env) next.open.env.insert_or_assign(name, value);
   ++next.restarts;

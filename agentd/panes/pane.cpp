@@ -23,8 +23,11 @@ api::PaneState end_state(const Pane& pane) {
 }  // namespace
 
 std::string encode_record(const PaneRecord& record) {
-  return api::to_json(Value::Map{
-      {"version", kVersion}, {"open", api::encode(record.open)}, {"uid", record.uid}, {"restarts", record.restarts}});
+  return api::to_json(Value::Map{{"version", kVersion},
+                                 {"open", api::encode(record.open)},
+                                 {"uid", record.uid},
+                                 {"restarts", record.restarts},
+                                 {"first_argv", Value::Array(record.first_argv.begin(), record.first_argv.end())}});
 }
 
 std::optional<PaneRecord> decode_record(std::string_view bytes) {
@@ -37,9 +40,16 @@ std::optional<PaneRecord> decode_record(std::string_view bytes) {
   if (uid->as_int() == nullptr || restarts->as_int() == nullptr) return std::nullopt;
   auto request = api::decode_reply<api::PaneOpenRequest>(std::move(*open));
   if (!request) return std::nullopt;
-  return PaneRecord{.open = std::move(*request),
+  PaneRecord record{.open = std::move(*request),
                     .uid = static_cast<std::uint32_t>(*uid->as_int()),
                     .restarts = static_cast<std::uint32_t>(*restarts->as_int())};
+  const Value* first = value->find("first_argv");
+  if (const Value::Array* words = first == nullptr ? nullptr : first->as_array()) {
+    for (const Value& word : *words) {
+      if (const std::string* text = word.as_string()) record.first_argv.push_back(*text);
+    }
+  }
+  return record;
 }
 
 std::string_view state_name(api::PaneState state) {

@@ -14,6 +14,7 @@ struct PaneRecord {
   api::PaneOpenRequest open;  ///< with everything decided that the request left open
   std::uint32_t uid = 0;
   std::uint32_t restarts = 0;
+  std::vector<std::string> first_argv{};  ///< that it was opened with; empty in records of an older agentd
 };
 
 std::string encode_record(const PaneRecord& record);

@@ -248,6 +248,7 @@ async::Task<Result<api::PaneInfo>> Panes::open(api::PaneOpenRequest request) {
   pane->recogniser = std::move(*recogniser);
   Result<ExecSpec> spec = decide(pane->record);
   if (!spec) co_return fail(spec.error());
+  pane->record.first_argv = pane->record.open.argv;
   const std::string directory = directory_of(pane->name());
   std::error_code ignored;
   std::filesystem::remove_all(directory, ignored);  // of an agentd that died while it made it

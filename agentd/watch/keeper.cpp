@@ -225,8 +225,15 @@ async::Task<Result<void>> Keeper::take(std::string agent, StallStep step) {
       if (!again) co_return fail(again.error());
       co_return {};
     }
+    case api::StallRung::replace: {
+      // Another conversation in the same seat: with the first brief, on what the one before left in its worktree.
+      const api::PaneRestartRequest request{.pane = agent, .anew = true};
+      const Result<api::PaneInfo> again = co_await panes_.restart(request);
+      if (!again) co_return fail(again.error());
+      co_return {};
+    }
     default:
-      co_return {};  // the event is what is done: the daemon acts on it, and tells a person
+      co_return {};  // the event is what is done: the daemon tells a person
   }
 }
 

@@ -78,6 +78,19 @@ Result<kinds::Start> start_of(const kinds::Kind& kind, kinds::StartSpec spec, co
   return kind.start(spec);
 }
 
+constexpr std::string_view kStalled =
+    "Your program showed nothing new for so long that it was started again. Go on where you were; where you cannot, "
+    "say "
+    "why with `swarm ask-human`.";
+
+/// How agentd starts it again when it stalls; empty where it cannot go on with its conversation.
+std::vector<std::string> resume_words(const kinds::Kind& kind, kinds::StartSpec spec) {
+  spec.mode = kinds::Mode::resume;
+  spec.brief = kStalled;
+  Result<kinds::Start> start = kind.start(spec);
+  return start ? std::move(start->argv) : std::vector<std::string>();
+}
+
 constexpr std::string_view kResumed =
     "Your program ended before the work was done, and has been started again. What you had committed is there. Go on: "
     "`swarm task next` gives you the work that is still yours.";
@@ -145,6 +158,9 @@ async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel ag
       spec.mode = kinds::Mode::resume;
       spec.brief = kResumed;
     }
+    api::PaneProgram program = kind->program();
+    // One that does a thing and ends has no conversation in its pane.
+    if (agent.mode != api::AgentMode::one_shot) program.resume = resume_words(*kind, spec);
     Result<kinds::Start> start = start_of(*kind, std::move(spec), brief);
     if (!start) co_return fail(start.error());
     // Any program finds it there; those of a kind have it in their own settings besides.
@@ -166,7 +182,7 @@ async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel ag
                                       .cwd = api::Path(agent.worktree),
                                       .user = agent.user,
                                       .labels = {{"agent", name}, {"swarm", swarm->id()}},
-                                      .program = kind->program(),
+                                      .program = std::move(program),
                                       .replace = true};
       opened = co_await wire::call_with_timeout(*agentd, api::inside::kPaneOpen, open, kLimit);
     }

@@ -100,7 +100,8 @@ void describe_enum(D& d, StallRung*) {
   d.value("nudge", StallRung::nudge, "It is asked to go on.");
   d.value("interrupt", StallRung::interrupt, "What it does is stopped, as by a person.");
   d.value("restart", StallRung::restart, "Its program is started again and goes on with its conversation.");
-  d.value("replace", StallRung::replace, "The daemon is told to give its work to another.");
+  d.value("replace", StallRung::replace,
+          "It is started anew in its pane, with its first brief: another conversation on what the one before left.");
   d.value("human", StallRung::human, "A person is told.");
   d.value("unknown", StallRung::unknown, "A step of a newer version.");
   d.unknown(StallRung::unknown);

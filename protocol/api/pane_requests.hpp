@@ -112,6 +112,7 @@ struct PaneRestartRequest {
   std::vector<std::string> argv;
   std::map<std::string, std::string> env;
   std::chrono::milliseconds grace_ms{5000};
+  bool anew = false;
   bool operator==(const PaneRestartRequest&) const = default;
 
   template <class D>
@@ -122,6 +123,9 @@ struct PaneRestartRequest {
         .max_length(10'000);
     d.field("env", &PaneRestartRequest::env, "Environment on top of what it had.").secret().max_length(10'000);
     d.field("grace_ms", &PaneRestartRequest::grace_ms, "Between TERM and KILL for one that still runs.").max(3'600'000);
+    d.field("anew", &PaneRestartRequest::anew,
+            "With the arguments that the pane was opened with, whatever it was started again with since. Not with "
+            "`argv`.");
   }
 };
 

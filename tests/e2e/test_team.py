@@ -314,9 +314,11 @@ def test_an_agent_that_does_not_go_on_is_helped_and_told_of(daemon):
     wait_until(lambda: rungs()[-1:] == ["human"], timeout=60, what="the top of the ladder")
     assert rungs() == ["nudge", "interrupt", "restart", "replace", "human"], info()["stalls"]
     assert all(step["kind"] == "silent" and "nothing new" in step["seen"] for step in info()["stalls"])
+    # Once with its conversation, and once anew: as it was opened.
     screen = team.rpc.call("pane.screen", {"sandbox": team.sandbox, "pane": "agent-0"})["text"]
-    assert "goes on with it" in screen
-    assert info()["program"]["restarts"] == 1 and info()["program"]["stall"] == "silent"
+    assert "works on it" in screen and "goes on with it" not in screen
+    assert "goes on with it" in team.daemon.ctl("agent", "logs", "agent-0").stdout
+    assert info()["program"]["restarts"] == 2 and info()["program"]["stall"] == "silent"
     assert "do not get on" in team.json_as(0, "inbox")["letters"][0]["message"]["body"]
     shown = team.daemon.ctl("agent", "show", "agent-0").stdout
     assert "nothing new on its screen" in shown and "interrupt" in shown
