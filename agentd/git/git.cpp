@@ -145,6 +145,7 @@ async::Task<Result<api::Empty>> Git::remove_worktree(api::GitRemoveWorktreeReque
   const Result<void> removed = co_await async::run_blocking(
       loop_, [found = *found, branch] { return agentd::git::remove_worktree(found, branch); });
   if (!removed) co_return fail(removed.error());
+  co_await dropped(request.repo, request.agent);
   co_return api::Empty{};
 }
 
@@ -172,7 +173,12 @@ async::Task<Result<api::GitMergeReply>> Git::merge(api::GitMergeRequest request)
   Result<Plan> plan =
       co_await async::run_blocking(loop_, [place = *place, request] { return plan_merge(place, request); });
   if (!plan) co_return fail(plan.error());
-  if (!plan->commit) co_return std::move(plan->reply);
+  if (!plan->commit) {
+    const bool in =
+        plan->reply.outcome == api::GitMergeOutcome::merged || plan->reply.outcome == api::GitMergeOutcome::empty;
+    if (in) co_await merged(request.repo, plan->reply.candidate);
+    co_return std::move(plan->reply);
+  }
 
   if (request.test_command) {
     const Others others = request.keep_ignored ? Others::remove_untracked : Others::remove_all;
@@ -206,6 +212,7 @@ async::Task<Result<api::GitMergeReply>> Git::merge(api::GitMergeRequest request)
   plan->reply.outcome = api::GitMergeOutcome::merged;
   plan->reply.commit = plan->commit->text();
   plan->reply.integration = plan->commit->text();
+  co_await merged(request.repo, plan->reply.candidate);
   co_return std::move(plan->reply);
 }
 

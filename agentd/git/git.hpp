@@ -38,6 +38,14 @@ struct LockQuestion {
   std::vector<std::string> paths;
 };
 
+/// A path that is kept for an agent until its change there is merged or dropped.
+struct Reserved {
+  std::string id;  ///< of the lock
+  std::string agent;
+  std::string path;
+  bool operator==(const Reserved&) const = default;
+};
+
 /// A test of a merged tree.
 struct TestRequest {
   std::string command;
@@ -66,6 +74,11 @@ struct GitSetup {
   std::function<async::Task<Result<TestResult>>(TestRequest)> test;
   /// Empty where nobody keeps locks. Called on the loop.
   std::function<async::Task<Result<std::vector<LockedPath>>>(LockQuestion)> locked;
+  /// What is reserved in a repository, for all or one agent; and what ends that. Empty where nobody keeps locks. Called
+  /// on the loop.
+  std::function<async::Task<Result<std::vector<Reserved>>>(std::string repo, std::optional<std::string> agent)>
+      reserved{};
+  std::function<async::Task<>(std::vector<Reserved>)> give_back{};
 };
 
 class Git {
@@ -100,6 +113,9 @@ class Git {
   async::Task<Result<std::string>> find_repository(std::optional<std::string> repo);
   async::Task<Result<Worktree>> integrator(std::string repo, std::string swarm);
   async::Turn& turn(const std::string& of);
+  /// Ends what was reserved for changes that are now merged, or that nobody will hand in.
+  async::Task<> merged(std::string repo, std::string candidate);
+  async::Task<> dropped(std::string repo, std::string agent);
 
   async::Loop& loop_;
   GitSetup setup_;

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "agentd/exec/foreground.hpp"
+#include "agentd/rpc/edit_lock.hpp"
 
 namespace swarm::agentd {
 namespace {
@@ -175,6 +176,10 @@ git::GitSetup git_setup(std::string workspace, const Users& users, ExecService& 
   };
   setup.test = git_tests(execs);
   setup.locked = [&team](git::LockQuestion question) { return locked_paths(team, std::move(question)); };
+  setup.reserved = [&team](std::string repo, std::optional<std::string> agent) {
+    return reserved_by_edits(team, std::move(repo), std::move(agent));
+  };
+  setup.give_back = [&team](std::vector<git::Reserved> locks) { return give_back_edits(team, std::move(locks)); };
   return setup;
 }
 

@@ -3,8 +3,8 @@
 
 #include "protocol/api/hook.hpp"
 #include "agentd/delivery/record.hpp"
+#include "agentd/rpc/edit_lock.hpp"
 #include "agentd/rpc/team.hpp"
-#include "protocol/core/id.hpp"
 
 namespace swarm::agentd {
 namespace {
@@ -12,8 +12,6 @@ namespace {
 using coord::AgentState;
 using coord::Step;
 
-/// An edit keeps its file for so long, counted from the last one. Commits are checked against the locks of others too.
-constexpr std::chrono::minutes kEditLock{30};
 constexpr int kMostLetters = 50;
 constexpr int kMostUnproven = 20;
 
@@ -33,47 +31,6 @@ std::optional<AgentState> state_of(const api::HookEventRequest& request, bool le
     return AgentState::working;
   }
   return std::nullopt;
-}
-
-/// Takes or renews the lock on each file that is in a repository. The reason why not, where one cannot be had; then
-/// those that were free before are free again.
-async::Task<Result<std::optional<std::string>>> lock(TeamService& service, coord::Actor caller,
-                                                     std::vector<api::Path> paths, std::string tool) {
-  coord::Host& host = **service.team.host();
-  std::vector<std::string> fresh;
-  std::optional<std::string> refused;
-  for (const api::Path& path : paths) {
-    if (!service.checkouts.holds(path.bytes)) continue;
-    Result<coord::LockKey> key = service.checkouts.key(caller.name, {}, coord::LockKind::file, path.bytes);
-    if (!key) {
-      refused = key.error().message;
-      break;
-    }
-    coord::LockRequest wanted{.id = new_id("lck", service.loop.clock(), service.random),
-                              .owner = {.agent = caller.name, .proven = caller.proven},
-                              .key = std::move(*key),
-                              .mode = coord::LockMode::exclusive,
-                              .reason = "changes it with " + (tool.empty() ? "its edit tool" : tool),
-                              .ttl = coord::Span(kEditLock)};
-    const Result<coord::Acquired> got = co_await host.acquire(std::move(wanted), coord::Span(0));
-    if (!got && got.error().code != Code::failed_precondition) co_return fail(got.error());
-    if (!got) {
-      refused = got.error().message;
-      break;
-    }
-    if (!got->renewed && got->lease) fresh.push_back(got->lease->id);
-  }
-  if (!refused || fresh.empty()) co_return refused;
-  auto task = host.with_locks("hook.give_back", [agent = caller.name, fresh](Step& step) -> Result<void> {
-    for (const std::string& id : fresh) {
-      const Result<bool> released = step.locks.release(id, agent, step.turn.now);
-      if (!released) return fail(released.error());
-    }
-    return {};
-  });
-  const Result<void> given_back = co_await std::move(task);
-  if (!given_back) co_return fail(given_back.error());
-  co_return refused;
 }
 
 Result<api::HookEventReply> record(Step& step, const coord::Actor& caller, const api::HookEventRequest& request,
@@ -111,9 +68,17 @@ Result<api::HookEventReply> record(Step& step, const coord::Actor& caller, const
 async::Task<Result<api::HookEventReply>> event(TeamService& service, Result<coord::Actor> caller,
                                                api::HookEventRequest request) {
   if (!caller) co_return fail(caller.error());
-  auto locking = lock(service, *caller, request.paths, request.tool);
+  auto locking = lock_for_edit(service, *caller, request.paths, request.tool);
   const Result<std::optional<std::string>> refused = co_await std::move(locking);
   if (!refused) co_return fail(refused.error());
+  if (!request.paths.empty() || request.event == "UserPromptSubmit" || request.event == "Stop") {
+    auto keeping = (*service.team.host())->with_locks("hook.keep", [agent = caller->name](Step& step) {
+      keep_edit_locks(step, agent);
+      return Result<void>();
+    });
+    const Result<void> kept = co_await std::move(keeping);
+    if (!kept) co_return fail(kept.error());
+  }
   auto task = (*service.team.host())
                   ->in_tables("hook.event", store::Durability::process,
                               [caller = *caller, request, now = service.loop.clock().wall().us](Step& step) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agentd/rpc/edit_lock.hpp"
 #include "protocol/api/human.hpp"
 #include "protocol/api/proposal.hpp"
 #include "protocol/api/review.hpp"
@@ -47,6 +48,14 @@ Result<Value> with_agent(const api::MethodInfo& method, Value params, const std:
   return named;
 }
 
+/// With its task an agent gives up what it changed for it.
+async::Task<Result<Value>> give_up(TeamService& service, Upward& upward, std::string agent, std::string method,
+                                   Value params) {
+  Result<Value> answer = co_await upward.call(std::move(method), std::move(params));
+  if (answer) co_await drop_edit_locks(service, std::move(agent));
+  co_return answer;
+}
+
 async::Task<Result<Value>> refused(Error error) { co_return fail(std::move(error)); }
 
 wire::Reply pass_up(const api::MethodInfo& method, TeamService& service, Upward& upward, const CallContext& context,
@@ -60,7 +69,10 @@ wire::Reply pass_up(const api::MethodInfo& method, TeamService& service, Upward&
   if (!caller) return refused(caller.error());
   Result<Value> request = with_agent(method, std::move(params), caller->name);
   if (!request) return refused(request.error());
-  return upward.call(std::string(method.name), Value(Value::Array{std::move(*request)}));
+  Value passed(Value::Array{std::move(*request)});
+  const bool gives_up = method.name == api::kTaskFail.name || method.name == api::kTaskRelease.name;
+  if (gives_up) return give_up(service, upward, caller->name, std::string(method.name), std::move(passed));
+  return upward.call(std::string(method.name), std::move(passed));
 }
 
 }  // namespace

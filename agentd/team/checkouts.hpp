@@ -23,6 +23,11 @@ class Checkouts {
   /// Whether an absolute path is in a repository, or in the workspace of one without any.
   [[nodiscard]] bool holds(const std::string& path) const { return place({}, path).has_value(); }
 
+  /// Whether an absolute path is in a worktree of that agent's own.
+  [[nodiscard]] bool in_worktree_of(const std::string& agent, const std::string& path) const {
+    return !agent.empty() && path.starts_with(workspace_ + "/.worktrees/" + agent + "/");
+  }
+
   /// What is to be locked. `repository` empty: the only one, or what an absolute `path` lies in. Links are followed in
   /// the worktree of `agent` where it has one. `invalid_argument` for a path outside, and where it is not clear which
   /// repository is meant.

@@ -111,6 +111,12 @@ def test_an_edit_takes_the_lock_or_is_refused(team):
     assert hook(team, 1, "PreToolUse", tool_name="Write", tool_input={"file_path": "/tmp/notes.md"}) is None
     assert hook(team, 1, "PreToolUse", tool_name="Bash", tool_input={"command": "ls"}) is None
     assert len(team.rpc.call("lock.list", {"swarm": "one"})["locks"]) == 1
+    # In a worktree of its own the path is kept until the change is merged or dropped, and not for half an hour.
+    own = {"tool_name": "Write", "tool_input": {"file_path": "/workspace/.worktrees/agent-1/app/src/b.c"}}
+    assert hook(team, 1, "PreToolUse", **own) is None
+    kept = next(one for one in team.rpc.call("lock.list", {"swarm": "one"})["locks"] if one["agent"] == "agent-1")
+    assert kept["path"] == "src/b.c" and "until it is merged" in kept["reason"]
+    assert kept["expires_us"] - lock["expires_us"] > 3 * 3600 * 1_000_000
     states = {a["id"]: a["state"] for a in team.rpc.call("agent.list", {"swarm": "one"})["agents"]}
     assert states["agent-0"] == "working"
 

@@ -13,6 +13,7 @@ namespace swarm::tests {
 struct SandboxGit : GitRig {
   swarm::git::Program program{loop};
   std::vector<agentd::git::LockedPath> locks;
+  std::vector<agentd::git::Reserved> reserved;
   std::vector<agentd::git::TestRequest> tests_run;
   int tests_to_wait_for = 0;
 
@@ -23,6 +24,8 @@ struct SandboxGit : GitRig {
       return agentd::Credentials{.uid = ::geteuid(), .gid = ::getegid(), .groups = {}};
     };
     setup.test = [this](agentd::git::TestRequest request) { return run_test(*this, std::move(request)); };
+    setup.reserved = [this](std::string, std::optional<std::string> agent) { return reserved_of(*this, agent); };
+    setup.give_back = [this](std::vector<agentd::git::Reserved> over) { return give_back(*this, std::move(over)); };
     setup.locked = [this](agentd::git::LockQuestion question) { return locked(*this, std::move(question)); };
     return agentd::git::Git(loop, std::move(setup));
   }
@@ -47,6 +50,17 @@ struct SandboxGit : GitRig {
       }
     }
     co_return found;
+  }
+
+  static async::Task<Result<std::vector<agentd::git::Reserved>>> reserved_of(SandboxGit& self,
+                                                                             std::optional<std::string> agent) {
+    std::vector<agentd::git::Reserved> found = self.reserved;
+    if (agent) std::erase_if(found, [&](const auto& one) { return one.agent != *agent; });
+    co_return found;
+  }
+  static async::Task<> give_back(SandboxGit& self, std::vector<agentd::git::Reserved> over) {
+    std::erase_if(self.reserved, [&](const auto& one) { return std::ranges::find(over, one) != over.end(); });
+    co_return;
   }
 
   template <class T>

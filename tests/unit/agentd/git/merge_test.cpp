@@ -39,6 +39,38 @@ TEST_CASE_METHOD(SandboxGit, "a candidate is merged when the test of the merged 
   git(store(), {"fsck", "--strict", "--full"});
 }
 
+TEST_CASE_METHOD(SandboxGit, "what is reserved for a change is free when that is merged or dropped") {
+  const std::string repo = repository("host");
+  import(repo);
+  const std::string one = worktree("agent-0").path.bytes;
+  const std::string two = worktree("agent-1").path.bytes;
+  write(one + "/a", "a\n");
+  write(one + "/b", "b\n");
+  write(two + "/c", "c\n");
+  commit("agent-0", "a and b");
+  commit("agent-1", "c");
+  write(one + "/b", "b, and more that is not handed in\n");
+  const Reserved a{.id = "lck_a", .agent = "agent-0", .path = "a"};
+  const Reserved b{.id = "lck_b", .agent = "agent-0", .path = "b"};
+  const Reserved c{.id = "lck_c", .agent = "agent-1", .path = "c"};
+  const Reserved shared{.id = "lck_d", .agent = "agent-7", .path = "a"};  // one without a worktree
+  reserved = {a, b, c, shared};
+
+  CHECK(merge("swarm/x/agent-0", "false").outcome == api::GitMergeOutcome::red);
+  CHECK(reserved == std::vector{a, b, c, shared});
+  CHECK(merge("swarm/x/agent-0", "true").outcome == api::GitMergeOutcome::merged);
+  CHECK(reserved == std::vector{b, c, shared});
+  // Asked again, as after a crash in between; and what came later goes with its own merge.
+  reserved.push_back(a);
+  CHECK(merge("swarm/x/agent-0", "true").outcome == api::GitMergeOutcome::merged);
+  CHECK(reserved == std::vector{b, c, shared});
+  commit("agent-0", "more");
+  CHECK(merge("swarm/x/agent-0", "true").outcome == api::GitMergeOutcome::merged);
+  CHECK(reserved == std::vector{c, shared});
+  must(git_service.remove_worktree({.repo = "repo", .agent = "agent-1"}));
+  CHECK(reserved == std::vector{shared});
+}
+
 TEST_CASE_METHOD(SandboxGit, "a red, a conflicting and an empty candidate leave the branch where it is") {
   const std::string repo = repository("host");
   write(repo + "/f", "1\n2\n3\n");
