@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kSampleEvery = 5s;  // as fine as E2B gives them
 constexpr std::size_t kMostSamples = 720;
+constexpr Duration kEndedKept = 60s;
 constexpr std::int64_t kLongestLife = 30LL * 24 * 3600;  // a paused one is kept so long
 
 const log::Logger& logger() {
@@ -42,9 +43,25 @@ void Boxes::sandbox_changed(const std::vector<store::Event>& events) {
     const auto change = api::decode_reply<api::SandboxStateChanged>(*data);
     if (!change || !over(change->to)) continue;
     boxes_.at(*event.sandbox)->expiry.cancel();
+    note_end(boxes_.at(*event.sandbox));
     boxes_.erase(*event.sandbox);
     tasks_.spawn(forget(*event.sandbox));
   }
+}
+
+void Boxes::note_end(BoxPtr box) {
+  const MonoTime now = with_.loop.clock().now();
+  while (!ended_.empty() && now - ended_.front().first > kEndedKept) ended_.pop_front();
+  ended_.emplace_back(now, std::move(box));
+}
+
+std::vector<BoxPtr> Boxes::ended_within(Duration span) const {
+  std::vector<BoxPtr> found;
+  const MonoTime now = with_.loop.clock().now();
+  for (const auto& [at, box] : ended_) {
+    if (now - at <= span) found.push_back(box);
+  }
+  return found;
 }
 
 async::Task<> Boxes::forget(std::string id) {
@@ -150,6 +167,13 @@ async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {
   request.lease_ms = std::chrono::seconds(wish.timeout_s + 60);
   request.max_lifetime_ms = std::chrono::seconds(kLongestLife);
   if (wish.internet == false) request.network = api::NetworkPolicy{};
+  struct Counted {
+    std::size_t& count;
+    explicit Counted(std::size_t& c) : count(c) { ++count; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    ~Counted() { --count; }
+  } const counted(creating_);
   const Result<api::SandboxInfo> made = co_await with_.sandboxes.create(std::move(request), std::nullopt);
   if (!made) {
     Refusal refusal = refusal_of(made.error());
@@ -201,7 +225,7 @@ async::Task<Answered<bool>> Boxes::kill(BoxPtr box, std::string reason) {
     box->ending = false;
     co_return std::unexpected(refusal_of(killed.error()));
   }
-  boxes_.erase(box->record.id);
+  if (boxes_.erase(box->record.id) > 0) note_end(box);
   co_await forget(box->record.id);
   co_return true;
 }

@@ -47,6 +47,10 @@ class Boxes {
   /// Null when there is none; `<id>-<client>`, as old clients write it, is understood.
   [[nodiscard]] BoxPtr find(std::string_view id) const;
   [[nodiscard]] const std::map<std::string, BoxPtr>& all() const { return boxes_; }
+  /// Creates under way.
+  [[nodiscard]] std::size_t creating() const { return creating_; }
+  /// Those that ended within `span`, for a list that is late on purpose. Kept for a minute.
+  [[nodiscard]] std::vector<BoxPtr> ended_within(Duration span) const;
 
   [[nodiscard]] BoxState state(const Box& box) const;
   /// What our own sandbox says of itself; null when it has ended.
@@ -88,7 +92,11 @@ class Boxes {
   void sandbox_changed(const std::vector<store::Event>& events);
 
   Surroundings with_;
+  void note_end(BoxPtr box);
+
   std::map<std::string, BoxPtr> boxes_;
+  std::size_t creating_ = 0;
+  std::deque<std::pair<MonoTime, BoxPtr>> ended_;  ///< oldest first
   store::Subscription listening_;
   async::TaskSet tasks_;
 };

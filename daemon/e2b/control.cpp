@@ -96,6 +96,29 @@ std::string traffic_token(const Identity& identity, const Box& box) {
   return access_token(identity, "traffic", box.record.id);
 }
 
+std::string Control::time_of(std::int64_t us) const {
+  return rfc3339(us - std::chrono::duration_cast<std::chrono::microseconds>(faults_.skew()).count());
+}
+
+/// The plan that was set for tests: how many at once, and how fast.
+bool Control::within_plan(Refusal& refusal, http::Headers& fields) {
+  if (const std::uint32_t most = faults_.most_sandboxes(); most != 0) {
+    const auto running = std::ranges::count_if(
+        boxes_.all(), [this](const auto& entry) { return boxes_.state(*entry.second) == BoxState::running; });
+    if (static_cast<std::uint64_t>(running) + boxes_.creating() >= most) {
+      ++faults_.refused().too_many;
+      refusal = {429, fmt::format("you have reached the maximum number of concurrent E2B sandboxes ({})", most)};
+      return false;
+    }
+  }
+  if (const std::optional<Duration> wait = faults_.take_create()) {
+    refusal = {429, "Rate limit exceeded"};
+    fields.add("retry-after", std::to_string(std::chrono::ceil<std::chrono::seconds>(*wait).count()));
+    return false;
+  }
+  return true;
+}
+
 Value Control::created(const Box& box) const {
   Value out;
   out.set("templateID", box.record.template_id);
@@ -116,8 +139,8 @@ Value Control::detail(const Box& box) const {
   out.set("alias", box.record.template_id);
   out.set("sandboxID", box.record.id);
   out.set("clientID", "swarmd");
-  out.set("startedAt", rfc3339(box.record.started_us));
-  out.set("endAt", rfc3339(box.record.end_us));
+  out.set("startedAt", time_of(box.record.started_us));
+  out.set("endAt", time_of(box.record.end_us));
   out.set("envdVersion", kEnvdVersion);
   if (box.record.secure) out.set("envdAccessToken", envd_token(identity_, box));
   out.set("domain", identity_.domain.empty() ? Value() : Value(identity_.domain));
@@ -194,6 +217,12 @@ async::Task<> Control::create(http::Exchange& exchange, Api api) {
   Answered<Wish> wish = read_wish(*body, api == Api::v2);
   if (!wish) {
     co_await send_refusal(exchange, wish.error());
+    co_return;
+  }
+  Refusal refusal;
+  http::Headers fields;
+  if (!within_plan(refusal, fields)) {
+    co_await send_refusal(exchange, std::move(refusal), std::move(fields));
     co_return;
   }
   const Answered<BoxPtr> box = co_await boxes_.create(std::move(*wish));

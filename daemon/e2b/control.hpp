@@ -2,6 +2,7 @@
 // E2B's control plane: REST under the API's host name, with an API key.
 
 #include "daemon/e2b/boxes.hpp"
+#include "daemon/e2b/faults.hpp"
 
 namespace swarm::e2b_endpoint {
 
@@ -24,8 +25,8 @@ inline constexpr std::string_view kEnvdVersion = "0.6.4";
 
 class Control {
  public:
-  Control(Boxes& boxes, const Identity& identity, const config::Config& config)
-      : boxes_(boxes), identity_(identity), config_(config) {}
+  Control(Boxes& boxes, const Identity& identity, const config::Config& config, Faults& faults)
+      : boxes_(boxes), identity_(identity), config_(config), faults_(faults) {}
 
   async::Task<> serve(http::Exchange& exchange);
 
@@ -37,6 +38,8 @@ class Control {
   async::Task<> one_sandbox(http::Exchange& exchange, Path path, Api api);
   async::Task<> templates(http::Exchange& exchange, Path path);
   async::Task<> create(http::Exchange& exchange, Api api);
+  [[nodiscard]] bool within_plan(Refusal& refusal, http::Headers& fields);
+  [[nodiscard]] std::string time_of(std::int64_t us) const;
   async::Task<> list(http::Exchange& exchange, Api api);
   async::Task<> connect(http::Exchange& exchange, BoxPtr box, Api api, std::string verb);
   async::Task<> change(http::Exchange& exchange, BoxPtr box, std::string verb);
@@ -49,6 +52,7 @@ class Control {
   Boxes& boxes_;
   const Identity& identity_;
   const config::Config& config_;
+  Faults& faults_;
 };
 
 }  // namespace swarm::e2b_endpoint

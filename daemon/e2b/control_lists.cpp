@@ -61,9 +61,16 @@ async::Task<> Control::list(http::Exchange& exchange, Api api) {
   const auto wanted = metadata_filter(get("metadata"));
   std::vector<BoxPtr> found;
   std::int64_t running = 0;
-  for (const auto& [id, box] : boxes_.all()) {
-    const BoxState state = boxes_.state(*box);
+  const Duration late = faults_.list_delay();
+  std::vector<BoxPtr> all = late > Duration{0} ? boxes_.ended_within(late) : std::vector<BoxPtr>{};
+  const std::size_t ghosts = all.size();
+  for (const auto& [id, box] : boxes_.all()) all.push_back(box);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const BoxPtr& box = all[i];
+    const BoxState state = i < ghosts ? BoxState::running : boxes_.state(*box);
     if (state == BoxState::gone) continue;
+    if (i >= ghosts && std::chrono::microseconds(boxes_.now_us() - box->record.started_us) < late) continue;
+    if (faults_.leaves_out()) continue;
     if (!contains(states, state == BoxState::paused ? "paused" : "running")) continue;
     const bool matches = std::ranges::all_of(wanted, [&](const auto& pair) {
       const auto at = box->record.metadata.find(pair.first);

@@ -73,10 +73,10 @@ Endpoint::Endpoint(Surroundings surroundings)
     : with_(std::move(surroundings)),
       boxes_({.loop = with_.loop, .store = with_.store, .sandboxes = with_.sandboxes, .config = with_.config}),
       watches_(with_.loop),
-      control_(boxes_, identity_, with_.config),
+      faults_(with_.loop),
+      control_(boxes_, identity_, with_.config, faults_),
       envd_(boxes_, identity_, watches_),
-      ports_(boxes_, identity_),
-      faults_(with_.loop) {
+      ports_(boxes_, identity_) {
   with_.tunnel_router.bind_notification(api::kFilesChanged,
                                         [this](wire::CallContext& context, api::FilesChanged report) {
                                           watches_.arrived(context.connection, std::move(report));
@@ -172,6 +172,9 @@ api::E2bStatus Endpoint::status() const {
   api::E2bStatus out;
   out.open = server_ != nullptr;
   out.sandboxes = boxes_.all().size();
+  out.faults = faults_.hits();
+  out.refused_too_fast = faults_.refused().too_fast;
+  out.refused_too_many = faults_.refused().too_many;
   if (!server_) return out;
   out.url = fmt::format("{}://{}", tls_ ? "https" : "http", server_->address().to_string());
   out.api_key = identity_.api_key;

@@ -55,10 +55,10 @@ class Endpoint final : public http::Handler {
   Identity identity_;
   Boxes boxes_;
   Watches watches_;
+  Faults faults_;
   Control control_;
   Envd envd_;
   Ports ports_;
-  Faults faults_;
   std::unique_ptr<http::TlsContext> tls_;
   std::unique_ptr<http::Server> server_;
 };

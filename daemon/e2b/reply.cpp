@@ -66,12 +66,12 @@ async::Task<> send_empty(http::Exchange& exchange, int status) {
   static_cast<void>(sent);  // it went
 }
 
-async::Task<> send_refusal(http::Exchange& exchange, Refusal refusal) {
+async::Task<> send_refusal(http::Exchange& exchange, Refusal refusal, http::Headers more) {
   Value body;
   body.set("code", refusal.status);
   body.set("message", refusal.message);
   if (!refusal.error_code.empty()) body.set("error_code", refusal.error_code);
-  co_await send_json(exchange, refusal.status, std::move(body));
+  co_await send_json(exchange, refusal.status, std::move(body), std::move(more));
 }
 
 async::Task<Answered<Value>> read_json(http::Exchange& exchange, BodyIs body) {

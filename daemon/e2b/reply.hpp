@@ -29,7 +29,7 @@ Refusal refusal_of(const Error& error);
 
 async::Task<> send_json(http::Exchange& exchange, int status, Value body, http::Headers more = {});
 async::Task<> send_empty(http::Exchange& exchange, int status);
-async::Task<> send_refusal(http::Exchange& exchange, Refusal refusal);
+async::Task<> send_refusal(http::Exchange& exchange, Refusal refusal, http::Headers more = {});
 
 /// The body as JSON; an absent one is an empty map where `optional_body`.
 enum class BodyIs { required, optional };

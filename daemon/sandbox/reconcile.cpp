@@ -33,9 +33,16 @@ async::Task<Result<void>> Sandboxes::recover() {
 }
 
 async::Task<> Sandboxes::reconcile_always() {
+  // What an earlier run left may have been too young for the list at the start, as far as is known: nobody should use
+  // it for a minute if it has ended.
+  Duration wait{0};
+  for (const providers::Provider* each : with_.providers) wait = std::max(wait, each->capabilities().lists_within);
+  if (wait == Duration{0}) wait = with_.reconcile_every;
+  wait = std::min(wait, with_.reconcile_every);
   for (;;) {
-    co_await async::sleep_for(with_.loop, with_.reconcile_every);
+    co_await async::sleep_for(with_.loop, wait);
     co_await reconcile();
+    wait = with_.reconcile_every;
   }
 }
 

@@ -35,6 +35,9 @@ struct E2bStatus {
   std::optional<std::string> api_key;
   std::uint64_t sandboxes = 0;
   std::uint64_t connections = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t refused_too_fast = 0;
+  std::uint64_t refused_too_many = 0;
   bool operator==(const E2bStatus&) const = default;
 
   template <class D>
@@ -46,10 +49,26 @@ struct E2bStatus {
     d.field("api_key", &E2bStatus::api_key, "What clients have to send: for E2B_API_KEY.").secret();
     d.field("sandboxes", &E2bStatus::sandboxes, "Sandboxes that were made through it and live.");
     d.field("connections", &E2bStatus::connections, "Open connections.");
+    d.field("faults", &E2bStatus::faults, "Requests that a rule of `e2b.faults` has hit, since it was set.");
+    d.field("refused_too_fast", &E2bStatus::refused_too_fast,
+            "Creates that came too soon for the plan, since `e2b.faults` set it.");
+    d.field("refused_too_many", &E2bStatus::refused_too_many, "Creates beyond the plan's number, likewise.");
   }
 };
 
-enum class E2bFaultKind : std::uint8_t { status, edge, reset, delay, lost_answer, late_answer, cut, stall };
+enum class E2bFaultKind : std::uint8_t {
+  status,
+  edge,
+  reset,
+  delay,
+  lost_answer,
+  late_answer,
+  cut,
+  stall,
+  late_list,
+  gap,
+  skew
+};
 
 template <class D>
 void describe_enum(D& d, E2bFaultKind*) {
@@ -60,8 +79,14 @@ void describe_enum(D& d, E2bFaultKind*) {
   d.value("delay", E2bFaultKind::delay, "Nothing is done for `delay_ms`.");
   d.value("lost_answer", E2bFaultKind::lost_answer, "It is done, and the connection breaks instead of an answer.");
   d.value("late_answer", E2bFaultKind::late_answer, "It is done, and the answer comes `delay_ms` late.");
-  d.value("cut", E2bFaultKind::cut, "The answer's body breaks off after `after_bytes`.");
-  d.value("stall", E2bFaultKind::stall, "The answer's body stands still for `delay_ms` after `after_bytes`.");
+  d.value("cut", E2bFaultKind::cut,
+          "The answer's body, or the WebSocket that it became, breaks off after `after_bytes`.");
+  d.value("stall", E2bFaultKind::stall,
+          "The answer's body, or the WebSocket that it became, stands still for `delay_ms` after `after_bytes`.");
+  d.value("late_list", E2bFaultKind::late_list,
+          "Lists show a new sandbox `delay_ms` late, and one that ended for so long afterwards.");
+  d.value("gap", E2bFaultKind::gap, "A list leaves out each sandbox with `probability`.");
+  d.value("skew", E2bFaultKind::skew, "The service's clock is `delay_ms` behind.");
 }
 
 struct E2bFault {
@@ -95,6 +120,8 @@ struct E2bFault {
 struct E2bFaultsRequest {
   std::uint64_t seed = 1;
   std::vector<E2bFault> faults;
+  std::uint32_t sandboxes = 0;
+  double creates_a_second = 0;
   bool operator==(const E2bFaultsRequest&) const = default;
 
   template <class D>
@@ -102,6 +129,13 @@ struct E2bFaultsRequest {
     d.type("E2bFaultsRequest", "The rules from now on; the first that matches and hits counts. None: all goes well.");
     d.field("seed", &E2bFaultsRequest::seed, "Decides which of those that match are hit.");
     d.field("faults", &E2bFaultsRequest::faults, "The rules.").max_length(1000);
+    d.field("sandboxes", &E2bFaultsRequest::sandboxes,
+            "Running sandboxes that the plan allows: a create beyond is a 429 without Retry-After. 0: no limit.");
+    d.field("creates_a_second", &E2bFaultsRequest::creates_a_second,
+            "Creates that the plan allows: one that comes sooner after the one before is a 429 with Retry-After. 0: no "
+            "limit.")
+        .min(0)
+        .max(1'000'000);
   }
 };
 

@@ -7,13 +7,13 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import time
 
 import pytest
 
 from conftest import Daemon, wait_until
+from e2b_cloud import free_port, make_certificates
 
 HERE = pathlib.Path(__file__).parent / "node-e2b"
 SUITE = HERE / "suite.mjs"
@@ -35,23 +35,6 @@ def cases():
         return ["lifecycle"]
     run = subprocess.run(["node", SUITE, "e2b", "--list"], capture_output=True, text=True, cwd=HERE, check=True)
     return json.loads(run.stdout)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def make_certificates(where):
-    """An authority of its own, and a certificate for the domain of these tests."""
-    openssl = lambda *words: subprocess.run(["openssl", *words], cwd=where, check=True, capture_output=True)
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    openssl("req", "-x509", *curve, "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem")
-    openssl("req", *curve, "-subj", "/CN=sbx.test", "-keyout", "server.key", "-out", "server.csr")
-    (where / "names").write_text("subjectAltName=DNS:sbx.test,DNS:*.sbx.test,IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2", "-extfile", "names",
-            "-out", "server.pem")
 
 
 class Endpoint:
