@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/e2b/control.hpp"
+#include "protocol/api/json.hpp"
 #include "protocol/core/nearest.hpp"
 
 namespace swarm::e2b_endpoint {
@@ -184,7 +185,12 @@ async::Task<> Control::logs(http::Exchange& exchange, BoxPtr box, Api api) {
     entries.push_back(std::move(entry));
     Value old;
     old.set("timestamp", rfc3339(line->time_us));
-    old.set("line", line->message);
+    // A line is what a program logged, which at E2B is JSON: its command line tool takes it apart.
+    Value text = text_map(line->fields);
+    text.set("level", line->level);
+    text.set("logger", "sandbox");
+    text.set("message", line->message);
+    old.set("line", api::to_json(text));
     plain.push_back(std::move(old));
   }
   Value body;

@@ -9,6 +9,48 @@ const [name, wanted] = process.argv.slice(2)
 const sdk = await import(name)
 const { Sandbox, CommandExitError, TimeoutError, NotFoundError } = sdk
 
+// Which methods of the SDK were called, for who compares that with its type definitions.
+const called = new Set()
+const watched = new Set()
+const handles = ['CommandHandle', 'WatchHandle', 'SandboxPaginator', 'SnapshotPaginator']
+/** Notes every call of a method of `object`, whose class is told as `as`. */
+function watch(object, as) {
+  if (!object || watched.has(object)) return
+  watched.add(object)
+  for (const name of Object.getOwnPropertyNames(object)) {
+    const { value, writable } = Object.getOwnPropertyDescriptor(object, name)
+    if (typeof value !== 'function' || !writable || name === 'constructor') continue
+    object[name] = function (...words) {
+      called.add(`${as}.${name}`)
+      const answer = value.apply(this, words)
+      const look = (made) => {
+        const kind = made?.constructor?.name
+        if (handles.includes(kind)) {
+          for (let at = Object.getPrototypeOf(made); at !== Object.prototype; at = Object.getPrototypeOf(at)) watch(at, kind)
+        }
+        return made
+      }
+      return answer instanceof Promise ? answer.then(look) : look(answer)
+    }
+  }
+}
+if (process.env.E2B_CALLED) {
+  const { appendFileSync } = await import('node:fs')
+  for (let at = sdk.Sandbox; at && at !== Function.prototype; at = Object.getPrototypeOf(at)) {
+    watch(at, 'Sandbox')
+    watch(at.prototype, 'Sandbox')
+  }
+  for (const kind of ['Volume', 'Secret', 'Git']) {
+    watch(sdk[kind], kind)
+    watch(sdk[kind]?.prototype, kind)
+  }
+  watch(sdk.Template, 'Template')
+  if (sdk.Template) {
+    for (let at = Object.getPrototypeOf(sdk.Template()); at !== Object.prototype; at = Object.getPrototypeOf(at)) watch(at, 'Template')
+  }
+  process.on('exit', () => appendFileSync(process.env.E2B_CALLED, [...called].map((one) => one + '\n').join('')))
+}
+
 const decoder = new TextDecoder()
 const until = async (condition, what, seconds = 20) => {
   const end = Date.now() + seconds * 1000
@@ -23,6 +65,11 @@ const until = async (condition, what, seconds = 20) => {
 /** A case with a sandbox of its own. */
 const within = (work, options) => async () => {
   const box = await Sandbox.create({ timeoutMs: 120_000, ...options })
+  if (process.env.E2B_CALLED) {
+    for (const [part, kind] of Object.entries({ files: 'Filesystem', commands: 'Commands', pty: 'Pty' })) {
+      watch(Object.getPrototypeOf(box[part]), kind)
+    }
+  }
   try {
     await work(box)
   } finally {
@@ -423,6 +470,67 @@ const cases = {
     assert.equal(await box.files.read('repo/a'), 'a')
     await git.reset('repo', { mode: 'hard' })
   }),
+
+  'the same by another way': within(async (box) => {
+    if (name === 'e2b-v1') return
+    const id = box.sandboxId
+    assert.equal((await Sandbox.getInfo(id)).sandboxId, id)
+    await Sandbox.setTimeout(id, 90_000)
+    assert.ok(Array.isArray(await Sandbox.getMetrics(id)))
+    const handle = await box.commands.run('read line; echo "got $line"; cat', { background: true, stdin: true })
+    await handle.sendStdin('one\n')
+    await until(() => handle.stdout.includes('got one'), 'the line')
+    await handle.closeStdin()
+    assert.equal((await handle.wait()).exitCode, 0)
+    const other = await box.commands.run('sleep 100', { background: true })
+    await other.disconnect()
+    await box.commands.kill(other.pid)
+    assert.equal(await box.betaPause(), true)
+    await Sandbox.connect(id)
+    await box.git.dangerouslyAuthenticate({ username: 'someone', password: 'a password', host: 'example.org' })
+    assert.match((await box.commands.run('cat ~/.git-credentials')).stdout, /example\.org/)
+  }),
+
+  async 'templates: written down'() {
+    if (name === 'e2b-v1') return
+    const { Template } = sdk
+    const begun = [
+      (t) => t.fromDebianImage('bookworm'), (t) => t.fromUbuntuImage('24.04'), (t) => t.fromPythonImage('3'), (t) => t.fromNodeImage('22'),
+      (t) => t.fromBunImage('1'), (t) => t.fromImage('debian:12'), (t) => t.fromBaseImage(), (t) => t.fromDockerfile('FROM debian:12\nRUN true'),
+      (t) => t.fromAlpineImage?.('3'), (t) => t.fromArchImage?.(), (t) => t.fromFedoraImage?.('42'),
+    ]
+    for (const begin of begun) {
+      const one = begin(Template())
+      if (!one) continue
+      const text = Template.toDockerfile(
+        one.runCmd('true').setEnvs({ A: '1' }).setWorkdir('/srv').setUser('user').aptInstall(['jq']).pipInstall(['numpy'])
+          .npmInstall(['left-pad']).bunInstall(['left-pad']).gitClone('https://example.org/r.git', '/srv/r').makeDir('/srv/d')
+          .makeSymlink('/srv/d', '/srv/e').rename('/srv/e', '/srv/f').remove('/srv/f').skipCache(),
+      )
+      assert.match(text, /^FROM /)
+    }
+    assert.match(await Template.toJSON(Template().fromTemplate('base').setStartCmd('sleep 1', 'true'), false), /base/)
+    assert.match(await Template.toJSON(Template().fromImage('debian:12').setReadyCmd('true'), false), /debian/)
+    assert.equal(await Template.exists('no-such-template'), false)
+    assert.equal(await Template.aliasExists('no-such-template'), false)
+  },
+
+  async 'what this endpoint refuses'() {
+    if (name === 'e2b-v1') return
+    const { Template, Volume, Secret } = sdk
+    const refused = (promise) => assert.rejects(promise, /not available|cannot be|there is no|501/)
+    await refused(Volume.list())
+    await refused(Volume.create('v'))
+    await refused(Volume.getInfo('v'))
+    await refused(Volume.destroy('v'))
+    await refused(Secret.create('s', { value: 'x' }))
+    await refused(Secret.getInfo('s'))
+    await refused(Secret.destroy('s'))
+    await refused(Template.assignTags('base', ['v1']))
+    await refused(Template.removeTags('base', ['v1']))
+    await refused(Template.build(Template().fromImage('debian:12'), 'mine'))
+    await refused(Template.buildInBackground(Template().fromImage('debian:12'), 'mine'))
+  },
 
   'what a local sandbox cannot be': within(async (box) => {
     await assert.rejects(box.createSnapshot(), /snapshot/)
