@@ -37,6 +37,7 @@ struct Limiter::Place : async::Waiter {
     // Let through, and dropped before it could go on: nothing was sent, so if nobody came after it nothing was taken.
     if (admission != 0 && !taken && admission == limiter.admissions_) {
       limiter.bucket_.give_back(limiter.charge(ask.weight), limiter.loop_.clock().now());
+      limiter.window_.give_back(admission);
     }
     --limiter.places_;
   }
@@ -69,22 +70,31 @@ Limiter::Limiter(async::Loop& loop, std::string key, Spec spec, std::uint32_t sp
       tell_(std::move(tell)),
       bucket_(effective(spec_), burst_of(spec_), loop.clock().now()),
       timer_(loop),
-      recovery_(loop) {}
+      recovery_(loop) {
+  set_window();
+}
 
 Limiter::~Limiter() = default;
 
-/// The rate as the bucket counts it: `guard` stretches the period, so that even if the first of a window is late and
-/// the last is early by that much, the far end counts no more than the rate; the nanosecond makes its window half-open.
+/// The rate as the bucket counts it.
 Rate Limiter::effective(const Spec& spec) const {
   Rate rate = spec.rate.value_or(kCareful);
-  if (spec.guard > 0ns) rate.per += spec.guard + 1ns;
   rate.count *= speed_;
   return rate;
 }
 
-bool Limiter::admit(std::uint64_t weight, MonoTime now) {
-  if (now < blocked_until_) return false;
-  return is_free() || bucket_.admit(charge(weight), now);
+/// Even if the first of a span is late and the last is early, the far end counts no more than the rate.
+void Limiter::set_window() {
+  const bool guarded = spec_.rate && spec_.guard > 0ns;
+  window_.change(guarded ? spec_.rate->count + spec_.burst - 1 : 0, guarded ? scaled(spec_.rate->per) : 0ns,
+                 scaled(spec_.guard));
+}
+
+std::optional<std::uint64_t> Limiter::admit(std::uint64_t weight, MonoTime now) {
+  if (now < blocked_until_ || window_.when(charge(weight), now) > now) return std::nullopt;
+  if (!is_free() && !bucket_.admit(charge(weight), now)) return std::nullopt;
+  window_.sent(++admissions_, charge(weight), now);
+  return admissions_;
 }
 
 async::Task<Result<std::uint64_t>> Limiter::acquire(Ask ask) {
@@ -95,10 +105,12 @@ async::Task<Result<std::uint64_t>> Limiter::acquire(Ask ask) {
   }
   const MonoTime now = loop_.clock().now();
   recover(now);
-  if (line_.empty() && admit(ask.weight, now)) {
-    ++counters_.admitted;
-    counters_.admitted_weight += ask.weight;
-    co_return ++admissions_;
+  if (line_.empty()) {
+    if (const std::optional<std::uint64_t> admission = admit(ask.weight, now)) {
+      ++counters_.admitted;
+      counters_.admitted_weight += ask.weight;
+      co_return *admission;
+    }
   }
   Place place(*this, std::move(ask));
   if (Result<void> joined = join(place); !joined) co_return fail(joined.error());
@@ -209,10 +221,11 @@ void Limiter::pump() {
   expire(now, false);
   while (!line_.empty()) {
     Place& first = **line_.begin();
-    if (!admit(first.ask.weight, now)) break;
+    const std::optional<std::uint64_t> admission = admit(first.ask.weight, now);
+    if (!admission) break;
     Level& level = levels_.at(static_cast<std::size_t>(first.ask.priority));
     level.now = std::max(level.now, first.start);
-    first.admission = ++admissions_;
+    first.admission = *admission;
     ++counters_.admitted;
     ++counters_.waited;
     counters_.admitted_weight += first.ask.weight;
@@ -232,7 +245,8 @@ bool Limiter::never_passes(std::uint64_t weight) const { return spec_.rate && we
 
 /// When the first in line will, if nothing changes.
 MonoTime Limiter::passes_at(const Place& place, MonoTime now) const {
-  return std::max(blocked_until_, is_free() ? now : bucket_.when(charge(place.ask.weight), now));
+  const std::uint64_t weight = charge(place.ask.weight);
+  return std::max({blocked_until_, window_.when(weight, now), is_free() ? now : bucket_.when(weight, now)});
 }
 
 void Limiter::arm(MonoTime now) {
@@ -290,11 +304,18 @@ void Limiter::throttled(std::uint64_t admission, std::optional<Duration> retry_a
                      async::format_duration(blocked_for()), thousandths_ / 10.0),
          {}, blocked_for());
   }
-  if (!line_.empty()) arm(now);
+  answered(admission);
 }
 
 void Limiter::succeeded(std::uint64_t admission) {
   if (admission > slowed_at_) in_a_row_ = 0;
+  answered(admission);
+}
+
+void Limiter::answered(std::uint64_t admission) {
+  const MonoTime now = loop_.clock().now();
+  window_.answered(admission, now);
+  if (!line_.empty()) arm(now);  // the first may pass earlier, or later
 }
 
 void Limiter::set(Spec spec) {
@@ -302,6 +323,7 @@ void Limiter::set(Spec spec) {
   recover(now);
   spec_ = std::move(spec);
   bucket_.change(effective(spec_), burst_of(spec_), now);
+  set_window();
   // Those that can never pass any more are told now rather than at their deadline, or never.
   std::vector<Place*> too_heavy;
   for (Place* place : line_) {
@@ -318,15 +340,17 @@ void Limiter::set(Spec spec) {
 }
 
 Limiter::Memory Limiter::remember() const {
-  return {.level_millionths = bucket_.level_millionths(loop_.clock().now()),
-          .thousandths = thousandths_,
-          .blocked_for = blocked_for()};
+  const MonoTime now = loop_.clock().now();
+  // What the far end may still count is no longer known after a restart; that there was something is.
+  const std::uint64_t level = std::max<std::uint64_t>(bucket_.level_millionths(now), window_.is_empty(now) ? 0 : 1);
+  return {.level_millionths = level, .thousandths = thousandths_, .blocked_for = blocked_for()};
 }
 
 void Limiter::recall(const Memory& memory, bool level_is_known) {
   const MonoTime now = loop_.clock().now();
   bucket_.set_level_millionths(memory.level_millionths, now);
   if (!level_is_known) bucket_.fill(now);
+  if (!level_is_known || memory.level_millionths > 0) window_.fill(now);
   blocked_until_ = now + memory.blocked_for;
   recovers_from_ = blocked_until_;
   slow_to(std::clamp(memory.thousandths, kSlowest, 1000U), now);
@@ -349,12 +373,13 @@ Duration Limiter::blocked_for() const { return std::max<Duration>(0ns, blocked_u
 Duration Limiter::next_in() const {
   if (is_free()) return blocked_for();
   const MonoTime now = loop_.clock().now();
-  return std::max(blocked_for(), bucket_.when(1, now) - now);
+  return std::max(blocked_for(), std::max(bucket_.when(1, now), window_.when(1, now)) - now);
 }
 
 bool Limiter::idle() const {
   const MonoTime now = loop_.clock().now();
-  return places_ == 0 && bucket_.is_empty(now) && thousandths_ == 1000 && blocked_until_ <= now;
+  return places_ == 0 && bucket_.is_empty(now) && window_.is_empty(now) && thousandths_ == 1000 &&
+         blocked_until_ <= now;
 }
 
 void Limiter::tell(Notice::Kind kind, std::string message, std::optional<std::string> swarm,

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "daemon/limits/bucket.hpp"
+#include "daemon/limits/window.hpp"
 #include "protocol/async/timer.hpp"
 #include "protocol/async/waiter.hpp"
 
@@ -92,7 +93,7 @@ class Limiter {
   /// doubles with each such answer, and goes at half the rate. Answers to requests that went out before the last
   /// slowdown do not slow it down again.
   void throttled(std::uint64_t admission, std::optional<Duration> retry_after);
-  /// It was answered otherwise.
+  /// It was answered otherwise. An answer of either kind also proves that the request has arrived: see window.hpp.
   void succeeded(std::uint64_t admission);
 
   void set(Spec spec);
@@ -136,13 +137,16 @@ class Limiter {
   };
 
   [[nodiscard]] Rate effective(const Spec& spec) const;
+  void set_window();
+  void answered(std::uint64_t admission);
   [[nodiscard]] Duration scaled(Duration d) const { return d / static_cast<Duration::rep>(speed_); }
   /// Nothing holds it to a rate now.
   [[nodiscard]] bool is_free() const { return !spec_.rate && thousandths_ == 1000; }
   [[nodiscard]] std::uint64_t charge(std::uint64_t weight) const;
   [[nodiscard]] bool never_passes(std::uint64_t weight) const;
   [[nodiscard]] MonoTime passes_at(const Place& place, MonoTime now) const;
-  bool admit(std::uint64_t weight, MonoTime now);
+  /// Which admission this is; nothing: not now.
+  std::optional<std::uint64_t> admit(std::uint64_t weight, MonoTime now);
   Result<void> join(Place& place);
   bool make_room(const Place& newcomer);
   void leave(Place& place);
@@ -162,6 +166,7 @@ class Limiter {
   const std::uint32_t speed_;
   Tell tell_;
   Bucket bucket_;
+  Window window_;  ///< where there is a guard
   std::array<Level, kPriorities> levels_;
   std::set<Place*, Before> line_;
   std::multimap<MonoTime, Place*> deadlines_;

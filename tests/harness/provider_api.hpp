@@ -144,6 +144,7 @@ struct ScriptRequest {
   std::vector<std::string> create;
   std::optional<std::uint32_t> create_trouble_percent;
   std::optional<std::chrono::milliseconds> create_ms;
+  std::optional<std::chrono::milliseconds> jitter_ms;
   std::optional<std::chrono::milliseconds> list_lag_ms;
   std::optional<std::uint32_t> list_trouble;
   std::optional<std::uint32_t> kill_trouble;
@@ -163,6 +164,7 @@ struct ScriptRequest {
     d.field("create_trouble_percent", &ScriptRequest::create_trouble_percent,
             "So many of a hundred other creations go wrong in one of these ways.");
     d.field("create_ms", &ScriptRequest::create_ms, "How long a creation takes.");
+    d.field("jitter_ms", &ScriptRequest::jitter_ms, "A creation arrives up to so much later than it was sent.");
     d.field("list_lag_ms", &ScriptRequest::list_lag_ms, "How long a new one is missing from the list.");
     d.field("list_trouble", &ScriptRequest::list_trouble, "So many of the next lists go wrong.");
     d.field("kill_trouble", &ScriptRequest::kill_trouble, "So many of the next kills go wrong.");

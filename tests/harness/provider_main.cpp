@@ -173,6 +173,11 @@ class Provider {
   }
 
   async::Task<Result<CreateReply>> create(wire::Connection& connection, CreateRequest request) {
+    if (jitter_ > Duration{0}) {
+      co_await async::sleep_for(
+          loop_,
+          Duration(static_cast<Duration::rep>(troubles_.below(static_cast<std::uint64_t>(jitter_.count()) + 1))));
+    }
     ++totals_.creates;
     if (sandboxes_.contains(request.id)) ++totals_.twice;
     if (std::optional<CreateReply> refused = limited()) co_return *refused;
@@ -243,6 +248,7 @@ class Provider {
     for (std::string& next : request.create) script_.push_back(std::move(next));
     if (request.create_trouble_percent) create_trouble_percent_ = *request.create_trouble_percent;
     if (request.create_ms) create_time_ = *request.create_ms;
+    if (request.jitter_ms) jitter_ = *request.jitter_ms;
     if (request.list_lag_ms) list_lag_ = *request.list_lag_ms;
     if (request.list_trouble) list_trouble_ = *request.list_trouble;
     if (request.kill_trouble) kill_trouble_ = *request.kill_trouble;
@@ -312,6 +318,7 @@ class Provider {
   std::uint32_t pause_trouble_ = 0;
   std::string trouble_ = "fails";
   Duration create_time_{0};
+  Duration jitter_{0};
   Duration list_lag_{0};
   std::uint64_t capacity_ = UINT64_MAX;
   double rate_ = 0;

@@ -354,6 +354,61 @@ TEST_CASE_METHOD(Rig, "ten thousand at once: nothing above the rate, in order, a
   }
 }
 
+TEST_CASE_METHOD(Rig, "an answer ends the guard: with quick ones the full rate is reached, and never more") {
+  rc::prop("whatever each request's delay and each answer's is", [this] {
+    const auto slowest_answer = *rc::gen::element(1, 10, 40);  // steps of 10 ms
+    for (const std::uint64_t rate : {1U, 5U}) {
+      served.clear();
+      Spec spec = per_second(rate);
+      spec.guard = 200ms;
+      const auto limiter = make(spec);
+      async::TaskSet set(loop);
+      const MonoTime start = clock.now();
+      for (int i = 0; i < 60; ++i) ask(set, *limiter, {}, i);
+      std::vector<MonoTime> arrivals;
+      std::vector<std::optional<MonoTime>> answers;
+      std::size_t answered = 0;
+      while (answered < 60) {
+        advance(10ms);
+        for (std::size_t i = arrivals.size(); i < served.size(); ++i) {
+          const auto late = *rc::gen::inRange(0, std::min(slowest_answer, 20) + 1);
+          arrivals.push_back(served[i].at + Duration(10ms) * late);
+          const auto answer = *rc::gen::inRange(std::max(late, 1), std::max(late, slowest_answer) + 1);
+          answers.push_back(served[i].at + Duration(10ms) * answer);
+        }
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+          if (!answers[i] || *answers[i] > clock.now()) continue;
+          limiter->succeeded(served[i].admission);
+          answers[i].reset();
+          ++answered;
+        }
+      }
+      RC_ASSERT(over_limit(arrivals, rate) == 0);
+      // What it costs is what the answers take, and never more than the guard; steps of the clock come on top.
+      const Duration waits = std::min(Duration(200ms), Duration(10ms) * slowest_answer) + 20ms;
+      RC_ASSERT(served.back().at - start <= 59 * (Duration(1s) + waits) / static_cast<Duration::rep>(rate));
+    }
+  });
+}
+
+TEST_CASE_METHOD(Rig, "after a restart the far end may still count what was sent before") {
+  Spec spec = per_second(5);
+  spec.guard = 200ms;
+  const auto limiter = make(spec);
+  async::TaskSet set(loop);
+  for (int i = 0; i < 5; ++i) ask(set, *limiter, {}, i);
+  advance(1s);
+  REQUIRE(served.size() == 5);
+  const Limiter::Memory memory = limiter->remember();
+  const auto other = make(spec);
+  other->recall(memory, true);
+  CHECK(other->next_in() > 1s);
+  CHECK_FALSE(other->idle());
+  advance(5s);
+  CHECK(other->idle());
+  CHECK(other->next_in() == 0s);
+}
+
 TEST_CASE_METHOD(Rig, "with 200 ms of jitter on the way the provider never counts more than its limit") {
   rc::prop("whatever each request's delay is", [this] {
     for (const std::uint64_t rate : {1U, 5U}) {
