@@ -13,7 +13,7 @@ constexpr std::size_t kCachedStatements = 512;
 
 constexpr Sql kSettings{"database.settings",
                         "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-                        "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=16777216;"};
+                        "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"};
 constexpr Sql kSyncNormal{"database.sync", "PRAGMA synchronous=NORMAL"};
 constexpr Sql kSyncFull{"database.sync", "PRAGMA synchronous=FULL"};
 constexpr Sql kBegin{"transaction.begin", "BEGIN"};

@@ -1,6 +1,10 @@
 #include "protocol/store/store.hpp"
 
+#include <filesystem>
+
 #include "protocol/async/task_set.hpp"
+#include "protocol/async/timer.hpp"
+#include "protocol/store/folding.hpp"
 #include "protocol/store/maintenance.hpp"
 #include "tests/fixtures/loop_fixture.hpp"
 #include "tests/unit/protocol/store/jobs.hpp"
@@ -293,4 +297,42 @@ TEST_CASE_METHOD(StoreFixture, "a full disk is told to the caller and to those w
   CHECK(states == std::vector{Health::State::degraded, Health::State::ok});
   must(loop.block_on(add_note(*store, "after", Durability::power)));
   CHECK(count_notes(store->reader()) == 2);
+}
+
+namespace {
+
+async::Task<> until_folded(async::Loop& loop, std::filesystem::path file, std::uintmax_t size, bool& folded) {
+  for (int i = 0; i < 6000 && !folded; ++i) {
+    co_await async::sleep_for(loop, 10ms);
+    folded = std::filesystem::file_size(file) >= size;
+  }
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(StoreFixture, "the log is folded beside a writer that does not do it, and begins anew") {
+  const auto store = open({.checkpoint_frames = 1'000'000});
+  const std::filesystem::path file = dir / "state/db";
+  const std::filesystem::path log = dir / "state/db-wal";
+  async::TaskSet tasks(loop);
+  tasks.spawn(fold_aside(loop, *store, "", 5ms));
+  int notes = 0;
+  const auto write = [&] {
+    must(loop.block_on(add_note(*store, std::to_string(++notes) + std::string(100'000, 'x'), Durability::process)));
+  };
+  while (notes < 10) write();
+  bool folded = false;
+  loop.block_on(until_folded(loop, file, 1'000'000, folded));
+  CHECK(folded);
+  // Once all of it is folded, what is written goes to its beginning: it stays as long as it was.
+  int as_long = 0;
+  while (as_long < 3 && notes < 1000) {
+    const std::uintmax_t before = std::filesystem::file_size(log);
+    write();
+    as_long = std::filesystem::file_size(log) == before ? as_long + 1 : 0;
+    loop.block_on(async::sleep_for(loop, 10ms));
+  }
+  CHECK(as_long == 3);
+  CHECK(store->stats().checkpoints == 0);
+  tasks.cancel_all();
 }
