@@ -200,6 +200,7 @@ async::Task<providers::CreateOutcome> Sandboxes::ask_provider(std::shared_ptr<Sa
 
 async::Task<Result<void>> Sandboxes::pause_it(std::shared_ptr<Sandbox> sandbox, std::string reason,
                                               std::function<void(Record&)> change) {
+  if (const auto by = provider_of(*sandbox); !by) co_return fail(by.error());
   const auto one_by_one = co_await sandbox->switching.take();
   const Result<State> state = co_await advance(sandbox, Event::pause, std::move(reason), std::move(change));
   if (!state) co_return fail(state.error());
@@ -226,6 +227,7 @@ async::Task<Result<void>> Sandboxes::ask_to_pause(std::shared_ptr<Sandbox> sandb
 }
 
 async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox) {
+  if (const auto by = provider_of(*sandbox); !by) co_return fail(by.error());
   const auto one_by_one = co_await sandbox->switching.take();
   if (sandbox->state() != State::paused) {
     co_return fail(Code::failed_precondition,
@@ -318,7 +320,9 @@ async::Task<Result<void>> Sandboxes::hold(std::string id, std::string budget, st
   };
   while (coming()) co_await sandbox->changed.wait();
   if (!is_usable(sandbox->state())) co_return {};
-  if (!provider(sandbox->record.info.provider)->capabilities().pause) {
+  const Result<providers::Provider*> by = provider_of(*sandbox);
+  if (!by) co_return fail(by.error());
+  if (!(*by)->capabilities().pause) {
     co_return fail(Code::unimplemented,
                    fmt::format("provider {} cannot pause; sandbox {} goes on", sandbox->record.info.provider, id));
   }

@@ -102,7 +102,9 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   next.info.tunnel = sandbox->record.info.tunnel;
   next.info.lease_expires_us = sandbox->record.info.lease_expires_us;
   if (step.to == State::claimed && from == State::ready) sandbox->idle_since = with_.loop.clock().now();
+  tally_.leave(sandbox->record);
   sandbox->record = std::move(next);
+  tally_.enter(sandbox->record);
   logger().info("sandbox is " + std::string(state_name(step.to)),
                 {{"sandbox", sandbox->id()}, {"from", state_name(from)}, {"reason", reason}});
   sandbox->changed.notify_all();
@@ -112,7 +114,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
     sandbox->lease_timer.cancel();
     sandbox->idle_timer.cancel();
     sandbox->place.release();
-    living_.erase(sandbox->id());
+    drop(*sandbox);
   }
   if (step.to == State::claimed) {
     arm_lease(sandbox);  // from the moment that it can be used
@@ -261,8 +263,15 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
   sandbox->lease_timer.cancel();
   sandbox->link.reset();
   providers::Provider* by = provider(sandbox->record.info.provider);
+  if (by == nullptr) {
+    // Only its provider can end it. It stays as it is until that is configured again, and says why.
+    sandbox->record.info.reason = not_served(*sandbox);
+    sandbox->bringing_down = false;
+    sandbox->changed.notify_all();
+    co_return;
+  }
   When when;
-  if (!sandbox->record.hidden.ref.empty() && by != nullptr) {
+  if (!sandbox->record.hidden.ref.empty()) {
     // It ended after it was last known to be there, whoever ended it.
     if (!sandbox->ending) {
       sandbox->ending = instant();
@@ -278,7 +287,7 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
       co_return;
     }
     sandbox->kill_failures = 0;
-  } else if (sandbox->state() == State::stopping && sandbox->record.hidden.ref.empty() && by != nullptr) {
+  } else if (sandbox->state() == State::stopping && sandbox->record.hidden.ref.empty()) {
     // The provider was asked and has not said what it made; whoever waits for that answer calls again.
     sandbox->bringing_down = false;
     co_return;

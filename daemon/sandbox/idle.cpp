@@ -54,7 +54,8 @@ async::Task<> Sandboxes::idle_out(std::shared_ptr<Sandbox> sandbox) {
     co_return;
   }
   if (state != State::claimed || !info.idle_pause_ms || idle < *info.idle_pause_ms) co_return;
-  if (!provider(info.provider)->capabilities().pause) co_return;
+  const providers::Provider* by = provider(info.provider);
+  if (by == nullptr || !by->capabilities().pause) co_return;
   const Result<void> paused =
       co_await pause_it(sandbox, reason_of(*info.idle_pause_ms), [](Record& next) { next.hidden.idle_paused = true; });
   if (paused) {

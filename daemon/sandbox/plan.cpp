@@ -60,6 +60,11 @@ providers::Provider* Sandboxes::provider(const std::string& name) const {
   return nullptr;
 }
 
+Result<providers::Provider*> Sandboxes::provider_of(const Sandbox& sandbox) const {
+  if (providers::Provider* by = provider(sandbox.record.info.provider)) return by;
+  return fail(Code::failed_precondition, not_served(sandbox));
+}
+
 std::vector<std::string> Sandboxes::providers_for(const api::SandboxCreateRequest& request) const {
   if (request.provider && *request.provider != "auto") return {*request.provider};
   const config::Config& config = with_.config;

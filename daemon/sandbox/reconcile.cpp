@@ -10,6 +10,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Lists may be long: after so many sandboxes others have their turn on the loop.
+constexpr std::size_t kAtOnce = 200;
+
 const log::Logger& logger() {
   static const log::Logger made("sandbox");
   return made;
@@ -24,12 +27,39 @@ async::Task<Result<void>> Sandboxes::recover() {
     record.info.tunnel = api::TunnelState::down;
     adopt(std::move(record));
   }
+  co_await take_up_unserved();
   const Result<void> counted = co_await account_all();
   if (!counted) co_return fail(counted.error(), "take up sandboxes");
   co_await reconcile();
   tasks_.spawn(reconcile_always());
   Result<void> opened = open_pools();
   co_return opened;
+}
+
+std::string not_served(const Sandbox& sandbox) {
+  return fmt::format(
+      "provider '{0}' is not configured any more: sandbox {1} may still run there and cost. Configure '{0}' again and "
+      "it is looked after, or ended if that was asked for",
+      sandbox.record.info.provider, sandbox.id());
+}
+
+async::Task<> Sandboxes::take_up_unserved() {
+  std::vector<std::shared_ptr<Sandbox>> unserved;
+  for (const auto& [id, sandbox] : living_) {
+    if (provider(sandbox->record.info.provider) == nullptr) unserved.push_back(sandbox);
+  }
+  for (const auto& sandbox : unserved) {
+    if (sandbox->state() == State::requested) {  // nothing was asked of it: there is nothing to keep
+      const Result<State> failed =
+          co_await advance(sandbox, Event::refused,
+                           fmt::format("provider '{}' is not configured any more", sandbox->record.info.provider));
+      if (!failed) logger().warn("it could not be recorded", {{"sandbox", sandbox->id()}, {"error", failed.error()}});
+      continue;
+    }
+    sandbox->record.info.reason = not_served(*sandbox);
+    logger().warn("a sandbox is kept whose provider is not configured",
+                  {{"sandbox", sandbox->id()}, {"provider", sandbox->record.info.provider}});
+  }
 }
 
 async::Task<> Sandboxes::reconcile_always() {
@@ -68,7 +98,9 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
     if (entry.owner == with_.store.identity().store_id) by_id[entry.id] = &entry;
   }
 
+  std::size_t looked_at = 0;
   for (const auto& sandbox : ours) {
+    if (++looked_at % kAtOnce == 0) co_await with_.loop.yield();
     const auto entry = by_id.find(sandbox->id());
     const bool exists = entry != by_id.end();
     if (exists) sandbox->seen = asked;
@@ -196,8 +228,10 @@ async::Task<Result<void>> Sandboxes::end_record(providers::Provider& by, Record 
 
 async::Task<> Sandboxes::end_orphans_begun() {
   if (with_.steward == nullptr) co_return;
-  // Its row goes with the record of its end, in one transaction; so none of these is on its way there.
-  const Result<std::vector<std::string>> open = with_.steward->open(with_.store.reader());
+  // Its row goes with the record of its end, in one transaction; so none of these is on its way there. There may be
+  // many thousands, and the loop has other things to do.
+  const Result<std::vector<std::string>> open =
+      co_await with_.store.read([steward = with_.steward](store::Database& db) { return steward->open(db); });
   if (!open) co_return;
   for (const std::string& id : *open) {
     if (living_.contains(id)) continue;

@@ -110,6 +110,8 @@ std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
   }
   if (holds_capacity(sandbox->state())) sandbox->place = capacity_.take_existing(claimant_of(sandbox->record));
   living_.emplace(sandbox->id(), sandbox);
+  by_age_.emplace(std::pair(sandbox->record.info.created_us, sandbox->id()), sandbox);
+  tally_.enter(sandbox->record);
   sandbox->asked = with_.loop.clock().now();  // of an earlier run: not later than now
   arm_lease(sandbox);
   fell_idle(sandbox);
@@ -225,15 +227,32 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::wait_usable(std::string id, boo
   }
 }
 
+void Sandboxes::drop(const Sandbox& sandbox) {
+  tally_.leave(sandbox.record);
+  by_age_.erase(std::pair(sandbox.record.info.created_us, sandbox.id()));
+  living_.erase(sandbox.id());
+}
+
+void Sandboxes::Tally::enter(const Record& record) {
+  ++states[record.info.state];
+  if (holds_capacity(record.info.state)) ++places[record.info.provider];
+}
+
+void Sandboxes::Tally::leave(const Record& record) {
+  --states[record.info.state];
+  if (holds_capacity(record.info.state)) --places[record.info.provider];
+}
+
 std::uint64_t Sandboxes::count(const std::string& provider) const {
-  return static_cast<std::uint64_t>(std::ranges::count_if(living_, [&](const auto& entry) {
-    return entry.second->record.info.provider == provider && holds_capacity(entry.second->state());
-  }));
+  const auto found = tally_.places.find(provider);
+  return found == tally_.places.end() ? 0 : found->second;
 }
 
 std::map<std::string, std::uint64_t> Sandboxes::count_by_state() const {
   std::map<std::string, std::uint64_t> counts;
-  for (const auto& [id, sandbox] : living_) ++counts[std::string(state_name(sandbox->state()))];
+  for (const auto& [state, count] : tally_.states) {
+    if (count > 0) counts.emplace(state_name(state), count);
+  }
   return counts;
 }
 
@@ -290,15 +309,6 @@ async::Task<Result<api::SandboxListReply>> Sandboxes::list(api::SandboxListReque
     created_before = std::strtoll(request.cursor->c_str(), nullptr, 10);
     id_before = request.cursor->substr(dot + 1);
   }
-  const auto below = [&](const api::SandboxInfo& info) {
-    return std::tie(info.created_us, info.id) < std::tie(created_before, id_before);
-  };
-
-  // Whole records are copied for what is answered alone: there may be many thousands.
-  std::vector<std::shared_ptr<Sandbox>> alive;
-  for (const auto& [id, sandbox] : living_) {
-    if (below(sandbox->record.info) && matches(sandbox->record.info, request)) alive.push_back(sandbox);
-  }
   std::vector<api::SandboxInfo> found;
   if (request.all || std::ranges::any_of(request.states, is_final)) {
     Result<std::vector<api::SandboxInfo>> ended =
@@ -307,18 +317,20 @@ async::Task<Result<api::SandboxListReply>> Sandboxes::list(api::SandboxListReque
         });
     if (!ended) co_return fail(ended.error());
     found = std::move(*ended);
-    std::set<std::string> known;
-    for (const api::SandboxInfo& info : found) known.insert(info.id);
-    std::erase_if(alive, [&](const auto& sandbox) { return known.contains(sandbox->id()); });  // ended meanwhile
   }
-  const auto newest_first = [](const auto& a, const auto& b) {
-    return std::tie(a.created_us, a.id) > std::tie(b.created_us, b.id);
-  };
-  const std::size_t wanted = std::min<std::size_t>(alive.size(), request.limit + 1);
-  std::ranges::partial_sort(alive, alive.begin() + static_cast<std::ptrdiff_t>(wanted),
-                            [&](const auto& a, const auto& b) { return newest_first(a->record.info, b->record.info); });
-  for (std::size_t i = 0; i < wanted; ++i) found.push_back(alive[i]->record.info);
-  std::ranges::sort(found, newest_first);
+  std::set<std::string> ended_meanwhile;
+  for (const api::SandboxInfo& info : found) ended_meanwhile.insert(info.id);
+  // From the newest below the cursor on, and no further than the page: there may be many thousands.
+  std::size_t living = 0;
+  for (auto it = by_age_.lower_bound(std::pair(created_before, id_before));
+       it != by_age_.begin() && living <= request.limit;) {
+    const api::SandboxInfo& info = (--it)->second->record.info;
+    if (!matches(info, request) || ended_meanwhile.contains(info.id)) continue;
+    found.push_back(info);
+    ++living;
+  }
+  std::ranges::sort(
+      found, [](const auto& a, const auto& b) { return std::tie(a.created_us, a.id) > std::tie(b.created_us, b.id); });
   api::SandboxListReply reply;
   if (found.size() > request.limit) {
     found.resize(request.limit);
@@ -338,7 +350,11 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::kill(std::string what, api::San
   const Result<State> state = co_await advance(sandbox, Event::stop, request.reason.value_or("ended by request"));
   if (!state) co_return fail(state.error());
   if (*state == State::stopping) tasks_.spawn(bring_down(sandbox));
-  while (request.wait && !is_final(sandbox->state())) co_await sandbox->changed.wait();
+  while (request.wait && !is_final(sandbox->state())) {
+    // It is recorded that it is to end; who waits for that would wait for ever.
+    if (const auto by = provider_of(*sandbox); !by) co_return fail(by.error());
+    co_await sandbox->changed.wait();
+  }
   co_return sandbox->record.info;
 }
 
@@ -385,8 +401,9 @@ async::Task<Result<api::SandboxMetrics>> Sandboxes::metrics(std::string what) {
   const Result<std::shared_ptr<Sandbox>> found = find(what);
   if (!found) co_return fail(found.error());
   const auto sandbox = *found;
-  Result<api::SandboxMetrics> outside =
-      co_await provider(sandbox->record.info.provider)->metrics(sandbox->record.hidden.ref);
+  const Result<providers::Provider*> by = provider_of(*sandbox);
+  if (!by) co_return fail(by.error());
+  Result<api::SandboxMetrics> outside = co_await (*by)->metrics(sandbox->record.hidden.ref);
   if (sandbox->state() != State::claimed) co_return outside;
   Result<Use> in_use = co_await use(std::move(what));
   if (!in_use) co_return fail(in_use.error());

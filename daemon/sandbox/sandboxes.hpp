@@ -124,6 +124,14 @@ class Sandboxes final : private PoolHost {
  private:
   friend class Sandbox;
   using Living = std::map<std::string, std::shared_ptr<Sandbox>>;
+  using ByAge = std::map<std::pair<std::int64_t, std::string>, std::shared_ptr<Sandbox>>;  ///< (created_us, id)
+  /// How many live, kept with every step: there may be many thousands, and `top` asks every second.
+  struct Tally {
+    std::map<State, std::uint64_t> states;
+    std::map<std::string, std::uint64_t> places;  ///< by provider: those that it has, or may have
+    void enter(const Record& record);
+    void leave(const Record& record);
+  };
 
   Result<Record> plan(const api::SandboxCreateRequest& request);
   /// Who may make it, in the order in which they are asked: the one that is named, else (or for "auto") those of the
@@ -218,11 +226,19 @@ class Sandboxes final : private PoolHost {
   Result<std::shared_ptr<Sandbox>> find(const std::string& what);
   async::Task<Result<Record>> find_any(std::string what);
   std::shared_ptr<Sandbox> adopt(Record record);
+  /// It has ended for good.
+  void drop(const Sandbox& sandbox);
   [[nodiscard]] providers::Provider* provider(const std::string& name) const;
+  /// That of a sandbox; `failed_precondition` where it is not configured any more.
+  [[nodiscard]] Result<providers::Provider*> provider_of(const Sandbox& sandbox) const;
+  /// Those whose provider is not configured any more: what may run there is kept, and says so.
+  async::Task<> take_up_unserved();
 
   Surroundings with_;
   Capacity capacity_;
   Living living_;
+  ByAge by_age_;
+  Tally tally_;
   std::map<std::string, std::unique_ptr<Pool>> pools_;
   std::map<std::string, PoolSetting> pool_settings_;  ///< what was set, beside the configuration
   api::ClaimCounters claims_;
@@ -265,6 +281,9 @@ class Sandbox {
   std::optional<Instant> ending;   ///< when the provider was first asked to end it
   bool may_run = false;            ///< paused; a resume failed, and may have come about all the same
 };
+
+/// Why nothing can be done for one whose provider is not configured any more, and what helps.
+std::string not_served(const Sandbox& sandbox);
 
 class Sandboxes::Use {
  public:

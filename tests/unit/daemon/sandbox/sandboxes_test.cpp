@@ -333,6 +333,33 @@ TEST_CASE_METHOD(World, "a restart in the middle of a create finds what was made
   CHECK(provider.creates == 1);
 }
 
+TEST_CASE_METHOD(World, "one whose provider is not configured any more is kept, says so, and is ended by it later") {
+  const auto made = create({.provider = "second"});
+  REQUIRE(made);
+  configured = {&provider};
+  restart();
+  CHECK(state_of(made->id) == State::claimed);
+  const auto seen = wait(sandboxes->info(made->id));
+  REQUIRE(seen->reason);
+  CHECK(seen->reason->find("provider 'second' is not configured any more") != std::string::npos);
+  CHECK(wait(sandboxes->pause(made->id)).error().code == Code::failed_precondition);
+  CHECK(wait(sandboxes->metrics(made->id)).error().code == Code::failed_precondition);
+  CHECK(wait(sandboxes->hold(made->id, "b", "too dear")).error().code == Code::failed_precondition);
+  CHECK(wait(sandboxes->kill(made->id, {})).error().message.find("may still run") != std::string::npos);
+  advance(10min);
+  CHECK(state_of(made->id) == State::stopping);
+  CHECK(sandboxes->count("second") == 1);
+  restart();
+  CHECK(state_of(made->id) == State::stopping);
+  CHECK_FALSE(second.accounts().at(made->id).ended.has_value());
+  configured = {&provider, &second};
+  restart();
+  advance(1s);
+  CHECK(state_of(made->id) == State::gone);
+  CHECK(second.accounts().at(made->id).ended.has_value());
+  CHECK(sandboxes->count("second") == 0);
+}
+
 TEST_CASE_METHOD(World, "a kill that fails is tried again") {
   const auto made = create();
   REQUIRE(made);

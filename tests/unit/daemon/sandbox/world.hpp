@@ -30,6 +30,7 @@ struct World : swarm::tests::FakeTimeFixture {
                       .session = {}};
   std::unique_ptr<store::Store> store;
   std::unique_ptr<Sandboxes> sandboxes;
+  std::vector<providers::Provider*> configured{&provider, &second};  ///< at the next start
 
   /// Runs what is due, and what then comes through the tunnels' sockets: bytes that were just written are seen a round
   /// later.
@@ -65,7 +66,7 @@ struct World : swarm::tests::FakeTimeFixture {
                                                          .random = random,
                                                          .config = config,
                                                          .tunnels = tunnels,
-                                                         .providers = {&provider, &second},
+                                                         .providers = configured,
                                                          .tunnel_router = tunnel_router});
     const Result<void> recovered = wait(sandboxes->recover());
     REQUIRE(recovered.has_value());
