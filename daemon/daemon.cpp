@@ -9,13 +9,20 @@
 #include "daemon/providers/e2b/settings.hpp"
 #include "daemon/providers/registry.hpp"
 #include "daemon/rpc/e2b.hpp"
+#include "daemon/rpc/health.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/signals.hpp"
 #include "protocol/core/version.hpp"
+#include "protocol/store/folding.hpp"
 #include "protocol/wire/msgpack.hpp"
 
 namespace swarm {
 namespace {
+
+// The log is folded beside the writer; only when it never rests does the writer do that itself, at 64 MiB: at 500 claims
+// a second every ten seconds.
+constexpr Duration kFoldEvery = std::chrono::milliseconds(500);
+constexpr int kCheckpointFrames = 16'000;
 
 const log::Logger& logger() {
   static const log::Logger made("daemon");
@@ -61,9 +68,12 @@ Result<void> Daemon::open() {
   std::ranges::copy(Teams::domains(), std::back_inserter(domains));
   const std::filesystem::path path =
       config.store.path.empty() ? setup_.places.database / "swarmd.db" : config.store.path;
-  auto store = store::Store::open(
-      loop_, {.path = path, .identity = {.program = fmt::format("swarmd {}", kVersion)}, .vfs = setup_.parts.store_vfs},
-      domains, random_);
+  auto store = store::Store::open(loop_,
+                                  {.path = path,
+                                   .identity = {.program = fmt::format("swarmd {}", kVersion)},
+                                   .writer = {.checkpoint_frames = kCheckpointFrames},
+                                   .vfs = setup_.parts.store_vfs},
+                                  domains, random_);
   if (!store) return fail(store.error());
   store_ = std::move(*store);
 
@@ -156,6 +166,7 @@ Result<void> Daemon::open() {
     return std::move(home->sandbox);
   };
   rpc::add_daemon_methods(*router_, *services_);
+  rpc::add_health_methods(*router_, *services_, accounts_->costs());
   rpc::add_events_methods(*router_, *services_);
   rpc::add_exec_methods(*router_, *services_);
   rpc::add_pane_methods(*router_, *services_);
@@ -196,6 +207,7 @@ async::Task<Result<void>> Daemon::run() {
   if (!endpoint) co_return fail(endpoint.error());
   const Result<void> begun = co_await record_start();
   if (!begun) co_return fail(begun.error());
+  tasks_.spawn(store::fold_aside(loop_, *store_, setup_.parts.store_vfs, kFoldEvery));
   server_->start();
   setup_.manager.notify(fmt::format("READY=1\nSTATUS=serving {}", setup_.places.socket.native()));
   if (setup_.manager.watchdog) tasks_.spawn(feed_watchdog());

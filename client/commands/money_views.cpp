@@ -145,6 +145,11 @@ std::vector<std::string> summary_notes(const api::CostSummaryReply& reply) {
     notes.push_back(fmt::format("{} of the time are estimated: some began or ended unseen",
                                 human_duration(reply.total.uncertain_ms)));
   }
+  for (const api::CostUnpriced& each : reply.unpriced) {
+    notes.push_back(fmt::format("no price applies to {}: counted as free since {}{}", one_line(each.item),
+                                utc_day(each.since_us),
+                                each.until_us ? " until " + utc_day(*each.until_us) : std::string()));
+  }
   return notes;
 }
 

@@ -103,11 +103,22 @@ async::Task<Result<Summary>> Costs::summary(Query query) {
   const Moment now = moment();
   Result<Summary> sum = co_await with_.store.read(
       [&meter = meter_, query = std::move(query), now](store::Database& db) -> Result<Summary> {
-        const Result<std::vector<Entry>> open = meter.accrued(db, now);
-        if (!open) return fail(open.error());
-        return summarize(db, query, *open);
+        Result<Summary> sum =
+            summarize_live(db, query, [&](const EntryVisitor& visit) { return meter.accrued(db, now, visit); });
+        if (!sum) return sum;
+        Result<std::vector<Unpriced>> without = unpriced(db, query.since_us, query.until_us);
+        if (!without) return fail(without.error());
+        sum->unpriced = std::move(*without);
+        return sum;
       });
   co_return sum;
+}
+
+async::Task<Result<std::vector<Unpriced>>> Costs::unpriced_now() {
+  const std::int64_t now_us = moment().wall.us;
+  Result<std::vector<Unpriced>> found =
+      co_await with_.store.read([now_us](store::Database& db) { return unpriced(db, now_us, std::nullopt); });
+  co_return found;
 }
 
 Result<Costs::Page> Costs::read_page(store::Database& db, const Query& query, Cut cut) {

@@ -38,6 +38,9 @@ class Costs {
   /// Sums with what runs now.
   async::Task<Result<Summary>> summary(Query query);
 
+  /// What is counted as free because no price applies to it, as things stand.
+  async::Task<Result<std::vector<Unpriced>>> unpriced_now();
+
   /// A part of the ledger, oldest first.
   struct Page {
     struct Row {

@@ -53,6 +53,15 @@ constexpr std::array kMigrations = {
         since_us INTEGER NOT NULL, bucket INTEGER NOT NULL, reached INTEGER NOT NULL
       ) STRICT, WITHOUT ROWID;
     )sql"},
+    // Kind 0 is a sandbox, 1 a model; a server that is called is free unless somebody says otherwise.
+    store::Migration{2, "what was used without a price", R"sql(
+      CREATE TABLE cost_unpriced (
+        item TEXT NOT NULL, since_us INTEGER NOT NULL, until_us INTEGER, PRIMARY KEY (item, since_us)
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO cost_unpriced (item, since_us)
+        SELECT CASE l.kind WHEN 1 THEN 'model' ELSE o.provider END || '/' || o.item AS name, MIN(l.start_us)
+        FROM cost_ledger l JOIN cost_owners o ON o.id = l.owner WHERE l.price = 0 AND l.kind < 2 GROUP BY name;
+    )sql"},
 };
 
 constexpr store::Sql kOwner{"costs.owner",

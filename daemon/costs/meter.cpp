@@ -1,4 +1,7 @@
 #include "daemon/costs/open.hpp"
+#include "protocol/api/codec.hpp"
+#include "protocol/api/costs.hpp"
+#include "protocol/wire/msgpack.hpp"
 
 namespace swarm::costs {
 namespace {
@@ -31,6 +34,18 @@ constexpr store::Sql kAlone{"costs.alone",
 constexpr store::Sql kAlive{"costs.alive", "SELECT boot, ns, us FROM cost_alive"};
 constexpr store::Sql kLong{"costs.long_open",
                            "SELECT sandbox FROM cost_open WHERE phase = 1 AND (boot <> ? OR since_ns < ?) LIMIT ?"};
+constexpr store::Sql kIsUnpriced{"costs.is_unpriced",
+                                 "SELECT 1 FROM cost_unpriced WHERE item = ? AND until_us IS NULL"};
+constexpr store::Sql kUnpriced{"costs.unpriced", "INSERT OR REPLACE INTO cost_unpriced VALUES (?, ?, NULL)"};
+constexpr store::Sql kUnpricedNow{"costs.unpriced_now",
+                                  "SELECT item FROM cost_unpriced WHERE until_us IS NULL ORDER BY item"};
+constexpr store::Sql kPriced{"costs.priced",
+                             "UPDATE cost_unpriced SET until_us = ? WHERE item = ? AND until_us IS NULL"};
+constexpr store::Sql kUnpricedIn{"costs.unpriced_in",
+                                 "SELECT item, since_us, until_us FROM cost_unpriced WHERE since_us < ?"
+                                 " AND (until_us IS NULL OR until_us > ?) ORDER BY since_us, item"};
+constexpr store::Sql kRunningItems{"costs.running_items",
+                                   "SELECT DISTINCT provider, item FROM cost_open WHERE phase IN (1, 3, 4, 5)"};
 constexpr store::Sql kSetAlive{"costs.set_alive", "INSERT OR REPLACE INTO cost_alive VALUES (1, ?, ?, ?)"};
 
 Result<std::vector<Agent>> agents_of(store::Database& db, const std::string& sandbox) {
@@ -85,9 +100,46 @@ void Meter::start(Open& open, Moment at) const {
 Result<void> Meter::set_prices(store::Changes& changes, std::vector<PriceTable> tables) {
   if (Result<void> numbered = number_tables(changes.db(), tables); !numbered) return numbered;
   auto book = std::make_shared<const PriceBook>(std::move(tables));
-  const std::lock_guard lock(mutex_);
-  prices_ = std::move(book);
+  {
+    const std::lock_guard lock(mutex_);
+    prices_ = book;
+  }
+  const Int now_us = changes.now().us;
+  const auto without = changes.db().all<std::string>(kUnpricedNow);
+  if (!without) return fail(without.error());
+  for (const auto& [item] : *without) {
+    if (book->find(item, now_us) == nullptr) continue;
+    if (Result<void> done = changes.db().run(kPriced, now_us, item); !done) return done;
+  }
+  const auto running = changes.db().all<std::string, std::string>(kRunningItems);
+  if (!running) return fail(running.error());
+  for (const auto& [provider, name] : *running) {
+    const std::string item = price_item(Kind::sandbox, provider, name);
+    if (book->find(item, now_us) != nullptr) continue;
+    if (Result<void> done = note_unpriced(changes, item, now_us); !done) return done;
+  }
   return {};
+}
+
+Result<void> Meter::note_unpriced(store::Changes& changes, const std::string& item, std::int64_t at_us) const {
+  const auto known = changes.db().one<int>(kIsUnpriced, item);
+  if (!known) return fail(known.error());
+  if (*known) return {};
+  if (Result<void> done = changes.db().run(kUnpriced, item, at_us); !done) return done;
+  const auto seq =
+      changes.append({.type = std::string(api::kCostUnpriced.name),
+                      .data = wire::encode(api::encode(api::CostUnpriced{.item = item, .since_us = at_us}))});
+  if (!seq) return fail(seq.error());
+  return {};
+}
+
+Result<std::vector<Unpriced>> unpriced(store::Database& db, std::optional<Int> since_us, std::optional<Int> until_us) {
+  const auto rows = db.all<std::string, Int, std::optional<Int>>(kUnpricedIn, until_us.value_or(INT64_MAX),
+                                                                 since_us.value_or(INT64_MIN));
+  if (!rows) return fail(rows.error());
+  std::vector<Unpriced> all;
+  for (const auto& [item, since, until] : *rows) all.push_back({.item = item, .since_us = since, .until_us = until});
+  return all;
 }
 
 std::shared_ptr<const PriceBook> Meter::prices() const {
@@ -154,9 +206,14 @@ Result<Meter::Extent> Meter::measure(store::Database& db, const Open& open, cons
 }
 
 std::vector<Entry> Meter::cut(const Open& open, const Extent& extent, const std::vector<Agent>& agents) const {
-  const std::shared_ptr<const PriceBook> prices = this->prices();
-  const std::string item = open.priced_as();
   std::vector<Entry> entries;
+  cut(*prices(), open, extent, agents, entries);
+  return entries;
+}
+
+void Meter::cut(const PriceBook& prices, const Open& open, const Extent& extent, const std::vector<Agent>& agents,
+                std::vector<Entry>& entries) const {
+  const std::string item = open.priced_as();
   const std::size_t n = std::max<std::size_t>(1, agents.size());
   Int bound = extent.bound_ns;
   // Less than nothing takes back what was booked too much; nothing at all is said where it may have been something.
@@ -165,9 +222,9 @@ std::vector<Entry> Meter::cut(const Open& open, const Extent& extent, const std:
     // The piece ends with its hour, or where another price begins.
     const Int begins_us = open.since_us + from / 1000;
     Int ends_us = (bucket_of(begins_us, kHourUs) + 1) * kHourUs;
-    if (const auto change = prices->next_change(item, begins_us)) ends_us = std::min(ends_us, *change);
+    if (const auto change = prices.next_change(item, begins_us)) ends_us = std::min(ends_us, *change);
     const Int to = once ? extent.ns : std::min(extent.ns, std::max(from + 1, (ends_us - open.since_us) * 1000));
-    const PriceTable* table = prices->find(item, begins_us);
+    const PriceTable* table = prices.find(item, begins_us);
     for (std::size_t i = 0; i < n; ++i) {
       Entry entry{.kind = Kind::sandbox,
                   .start_us = begins_us,
@@ -194,7 +251,6 @@ std::vector<Entry> Meter::cut(const Open& open, const Extent& extent, const std:
     once = false;
     from = std::max(from, to);
   }
-  return entries;
 }
 
 Result<void> Meter::book_extent(store::Database& db, Open& open, const Extent& extent) const {
@@ -295,6 +351,10 @@ Result<void> Meter::record(store::Changes& changes, const Usage& usage) {
                     .price = table == nullptr ? 0 : table->id,
                     .source = usage.source,
                     .owner = usage.owner};
+  if (table == nullptr && usage.kind == Kind::model) {
+    const std::string item = price_item(usage.kind, usage.owner.provider, usage.owner.item);
+    if (Result<void> noted = note_unpriced(changes, item, usage.at.us); !noted) return noted;
+  }
   const Result<std::size_t> booked = book(changes.db(), std::span(&entry, 1));
   if (!booked) return fail(booked.error());
   return {};
@@ -326,54 +386,87 @@ struct Meter::Running {
   std::vector<Agent> agents;
 };
 
-Result<std::vector<Meter::Running>> Meter::load_running(store::Database& db) {
+Result<void> Meter::each_running(store::Database& db, const std::function<Result<void>(Running&)>& visit) {
   std::map<std::string, std::vector<Agent>> agents;
   const auto members = db.all<std::string, std::string, std::string, std::string, std::string>(kAllAgents);
   if (!members) return fail(members.error());
   for (const auto& [sandbox, swarm, agent, role, task] : *members) {
     agents[sandbox].push_back({swarm, agent, role, task});
   }
-  const auto rows = db.all<std::string, int, std::string, std::string, std::string, std::string, std::uint32_t,
-                           std::uint32_t, std::string, Int, Int, Int, std::optional<Int>, Int, bool>(kLoadAll);
+  Result<store::Statement> rows = db.prepare(kLoadAll);
   if (!rows) return fail(rows.error());
-  std::vector<Running> all;
-  for (const auto& [id, phase, swarm, label, provider, item, mcpu, mib, boot, ns, us, bound, told, booked, gaps] :
-       *rows) {
-    all.push_back({.open = {id, static_cast<Phase>(phase), swarm, label, provider, item, mcpu, mib, boot, ns, us, bound,
-                            told, booked, gaps},
-                   .agents = {}});
-    if (const auto mine = agents.find(id); mine != agents.end()) all.back().agents = std::move(mine->second);
+  if (Result<void> bound = rows->bind(); !bound) return bound;
+  Running running;
+  for (;;) {
+    const Result<bool> more = rows->step();
+    if (!more) return fail(more.error());
+    if (!*more) return {};
+    auto row = rows->row<std::string, int, std::string, std::string, std::string, std::string, std::uint32_t,
+                         std::uint32_t, std::string, Int, Int, Int, std::optional<Int>, Int, bool>();
+    if (!row) return fail(row.error());
+    auto& [id, phase, swarm, label, provider, item, mcpu, mib, boot, ns, us, bound, told, booked, gaps] = *row;
+    running.open = {std::move(id),
+                    static_cast<Phase>(phase),
+                    std::move(swarm),
+                    std::move(label),
+                    std::move(provider),
+                    std::move(item),
+                    mcpu,
+                    mib,
+                    std::move(boot),
+                    ns,
+                    us,
+                    bound,
+                    told,
+                    booked,
+                    gaps};
+    running.agents.clear();
+    if (!agents.empty()) {
+      if (const auto mine = agents.find(running.open.sandbox); mine != agents.end()) running.agents = mine->second;
+    }
+    if (Result<void> done = visit(running); !done) return done;
   }
-  return all;
+}
+
+Result<void> Meter::accrued(store::Database& db, Moment now, const EntryVisitor& visit) const {
+  const std::shared_ptr<const PriceBook> prices = this->prices();
+  std::vector<Entry> entries;
+  return each_running(db, [&](Running& each) -> Result<void> {
+    const Result<Extent> measured = measure(db, each.open, {.at = now, .found = each.open.phase == Phase::ending});
+    if (!measured) return fail(measured.error());
+    entries.clear();
+    cut(*prices, each.open, *measured, each.agents, entries);
+    for (const Entry& entry : entries) {
+      if (Result<void> done = visit(entry); !done) return done;
+    }
+    return {};
+  });
 }
 
 Result<std::vector<Entry>> Meter::accrued(store::Database& db, Moment now) const {
-  const Result<std::vector<Running>> running = load_running(db);
-  if (!running) return fail(running.error());
   std::vector<Entry> entries;
-  for (const Running& each : *running) {
-    const Result<Extent> measured = measure(db, each.open, {.at = now, .found = each.open.phase == Phase::ending});
-    if (!measured) return fail(measured.error());
-    std::ranges::move(cut(each.open, *measured, each.agents), std::back_inserter(entries));
-  }
+  const Result<void> read = accrued(db, now, [&entries](const Entry& entry) -> Result<void> {
+    entries.push_back(entry);
+    return {};
+  });
+  if (!read) return fail(read.error());
   return entries;
 }
 
 Result<std::vector<Entry>> Meter::burning(store::Database& db, Moment now) const {
-  Result<std::vector<Running>> running = load_running(db);
-  if (!running) return fail(running.error());
   const std::shared_ptr<const PriceBook> prices = this->prices();
   std::vector<Entry> entries;
-  for (Running& each : *running) {
-    if (each.open.phase != Phase::running) continue;
+  const Result<void> read = each_running(db, [&](Running& each) -> Result<void> {
+    if (each.open.phase != Phase::running) return {};
     // An hour that lies within one hour, whatever the time is.
     each.open.since_us = bucket_of(now.wall.us, kHourUs) * kHourUs;
     const PriceTable* table = prices->find(each.open.priced_as(), now.wall.us);
-    for (Entry& entry : cut(each.open, {.ns = kHourUs * 1000, .bound_ns = 0}, each.agents)) {
-      entry.price = table == nullptr ? 0 : table->id;
-      entries.push_back(std::move(entry));
-    }
-  }
+    const std::size_t first = entries.size();
+    cut(*prices, each.open, {.ns = kHourUs * 1000, .bound_ns = 0}, each.agents, entries);
+    for (std::size_t i = first; i < entries.size(); ++i) entries[i].price = table == nullptr ? 0 : table->id;
+    return {};
+  });
+  if (!read) return fail(read.error());
   return entries;
 }
 

@@ -12,6 +12,7 @@
 // rest stays open, also over a restart, until it is known what came of it. Where the provider tells both ends, its own
 // difference counts: exact, whatever its clock says, and if that is less than was booked the rest is taken back.
 
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -81,6 +82,19 @@ Result<std::vector<std::string>> sandboxes_alone(store::Database& db, const std:
 /// Sandboxes that cost or may, as far as the ledger knows.
 Result<std::vector<std::string>> open_sandboxes(store::Database& db);
 
+/// Is handed entries one by one; a failure ends it.
+using EntryVisitor = std::function<Result<void>(const Entry&)>;
+
+/// What was used and counted as free, because no price applies to it.
+struct Unpriced {
+  std::string item;
+  std::int64_t since_us = 0;
+  std::optional<std::int64_t> until_us;  ///< nothing: there is still no price
+};
+/// What was so in [since, until).
+Result<std::vector<Unpriced>> unpriced(store::Database& db, std::optional<std::int64_t> since_us,
+                                       std::optional<std::int64_t> until_us);
+
 /// Its functions belong to a transaction of the caller and run on the writer's thread; `set_prices` on any.
 class Meter {
  public:
@@ -110,6 +124,8 @@ class Meter {
 
   /// What all open intervals would be booked as if they ended now. Any connection, any thread.
   Result<std::vector<Entry>> accrued(store::Database& db, Moment now) const;
+  /// The same one by one, as the rows are read: there may be many thousands.
+  Result<void> accrued(store::Database& db, Moment now, const EntryVisitor& visit) const;
 
   /// What all open intervals use in an hour from now on, at the prices of now: for forecasts.
   Result<std::vector<Entry>> burning(store::Database& db, Moment now) const;
@@ -127,16 +143,22 @@ class Meter {
     std::int64_t ns = 0;
     std::int64_t us = 0;
   };
-  static Result<std::vector<Running>> load_running(store::Database& db);
+  /// Calls `visit` with each open interval and who shares it.
+  static Result<void> each_running(store::Database& db, const std::function<Result<void>(Running&)>& visit);
   static Result<std::optional<Open>> load(store::Database& db, const std::string& sandbox);
   static Result<void> save(store::Database& db, const Open& open);
   static Result<void> forget(store::Database& db, const std::string& sandbox);
+  /// Remembers, and tells once, that nothing says what `item` costs.
+  Result<void> note_unpriced(store::Changes& changes, const std::string& item, std::int64_t at_us) const;
   Result<std::optional<Watched>> watched_before(store::Database& db) const;
   /// From the beginning of the open interval to that end, as one that runs.
   [[nodiscard]] Result<Extent> extent(store::Database& db, const Open& open, const End& end) const;
   /// The same, with what its phase leaves in doubt.
   [[nodiscard]] Result<Extent> measure(store::Database& db, const Open& open, const End& end) const;
   [[nodiscard]] std::vector<Entry> cut(const Open& open, const Extent& extent, const std::vector<Agent>& agents) const;
+  /// The same at the end of `entries`.
+  void cut(const PriceBook& prices, const Open& open, const Extent& extent, const std::vector<Agent>& agents,
+           std::vector<Entry>& entries) const;
   Result<void> book_extent(store::Database& db, Open& open, const Extent& extent) const;
   /// Books what ran up to its end, and begins the next interval where that one ends.
   Result<void> close(store::Database& db, Open& open, const End& end) const;

@@ -132,6 +132,13 @@ Result<void> Meter::on_transition(store::Changes& changes, const Transition& tol
     t.at = {.wall = {open.since_us}, .mono = MonoTime{Duration(open.since_ns)}};
   }
 
+  if (t.to == SandboxState::ready || t.to == SandboxState::claimed || t.to == SandboxState::starting) {
+    const std::string item = price_item(Kind::sandbox, t.provider, t.template_name);
+    if (prices()->find(item, t.at.wall.us) == nullptr) {
+      if (Result<void> noted = note_unpriced(changes, item, t.at.wall.us); !noted) return noted;
+    }
+  }
+
   switch (t.to) {
     case SandboxState::requested:
       return {};

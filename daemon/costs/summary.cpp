@@ -49,13 +49,16 @@ class Collector {
  public:
   Collector(store::Database& db, const Query& query) : db_(db), query_(query), prices_(db) {}
 
-  Result<void> add_open(std::span<const Entry> open) {
-    for (const Entry& entry : open) {
+  Result<void> add_open(const OpenEntries& open) {
+    return open([this](const Entry& entry) -> Result<void> {
+      if (!wanted(entry.owner)) return {};
+      const bool ends_inside = !query_.until_us || entry.start_us + entry.span_ns / 1000 < *query_.until_us;
+      if ((!query_.since_us || entry.start_us >= *query_.since_us) && ends_inside) {
+        return add(entry, &summary_.open);  // as it is: nothing is copied
+      }
       const std::optional<Entry> part = clipped(entry, query_.since_us, query_.until_us);
-      if (!part || !wanted(part->owner)) continue;
-      if (Result<void> added = add(*part, &summary_.open); !added) return added;
-    }
-    return {};
+      return part ? add(*part, &summary_.open) : Result<void>{};
+    });
   }
 
   Result<void> add_entries(Int from_us, Int to_us) {
@@ -106,8 +109,13 @@ class Collector {
   Result<void> add(const Entry& entry, Sums* also) {
     const Result<Sums> sums = sums_of(entry, prices_);
     if (!sums) return fail(sums.error());
-    groups_[group_of(query_.by, entry.owner.swarm, key_of(entry.owner, dimension_of(query_.by)), entry.start_us)] +=
-        *sums;
+    const std::string& key = key_of(entry.owner, dimension_of(query_.by));
+    if (query_.by == GroupBy::day || last_ == nullptr || entry.owner.swarm != last_swarm_ || key != last_key_) {
+      last_ = &groups_[group_of(query_.by, entry.owner.swarm, key, entry.start_us)];
+      last_swarm_ = entry.owner.swarm;
+      last_key_ = key;
+    }
+    *last_ += *sums;
     if (also != nullptr) *also += *sums;
     return {};
   }
@@ -116,6 +124,9 @@ class Collector {
   const Query& query_;
   PriceCache prices_;
   Groups groups_;
+  Sums* last_ = nullptr;  ///< of the group that the entry before went to: many in a row go to one
+  std::string last_swarm_;
+  std::string last_key_;
   Summary summary_;
 };
 
@@ -143,10 +154,33 @@ std::optional<Entry> clipped(Entry entry, std::optional<Int> since_us, std::opti
   return entry;
 }
 
+namespace {
+
+OpenEntries each_of(std::span<const Entry> open) {
+  return [open](const EntryVisitor& visit) -> Result<void> {
+    for (const Entry& entry : open) {
+      if (Result<void> done = visit(entry); !done) return done;
+    }
+    return {};
+  };
+}
+
+Result<Summary> scan_all(store::Database& db, const Query& query, const OpenEntries& open) {
+  Collector collector(db, query);
+  Result<void> done = collector.add_entries(query.since_us.value_or(-kEver), query.until_us.value_or(kEver));
+  if (done) done = collector.add_open(open);
+  if (!done) return fail(done.error());
+  return collector.finish();
+}
+
+}  // namespace
+
 Result<Summary> summarize(store::Database& db, const Query& query, std::span<const Entry> open) {
-  if (query.agent || query.role || query.task || query.label || query.provider) {
-    return summarize_by_scan(db, query, open);
-  }
+  return summarize_live(db, query, each_of(open));
+}
+
+Result<Summary> summarize_live(store::Database& db, const Query& query, const OpenEntries& open) {
+  if (query.agent || query.role || query.task || query.label || query.provider) return scan_all(db, query, open);
   Collector collector(db, query);
   const Int since = query.since_us.value_or(-kEver);
   const Int until = query.until_us.value_or(kEver);
@@ -180,11 +214,7 @@ Result<Summary> summarize(store::Database& db, const Query& query, std::span<con
 }
 
 Result<Summary> summarize_by_scan(store::Database& db, const Query& query, std::span<const Entry> open) {
-  Collector collector(db, query);
-  Result<void> done = collector.add_entries(query.since_us.value_or(-kEver), query.until_us.value_or(kEver));
-  if (done) done = collector.add_open(open);
-  if (!done) return fail(done.error());
-  return collector.finish();
+  return scan_all(db, query, each_of(open));
 }
 
 }  // namespace swarm::costs

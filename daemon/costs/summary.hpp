@@ -30,11 +30,17 @@ struct Line {
 struct Summary {
   std::vector<Line> lines;  ///< dearest first; days in order
   Sums total;
-  Sums open;  ///< the part of it that is not booked yet: intervals that go on
+  Sums open;                       ///< the part of it that is not booked yet: intervals that go on
+  std::vector<Unpriced> unpriced;  ///< what was used in that time without a price; set by `Costs::summary`
 };
 
 /// Booked entries by rollups where the query allows, and what is `open` now beside them. On one snapshot.
 Result<Summary> summarize(store::Database& db, const Query& query, std::span<const Entry> open);
+
+/// Hands what goes on now to the visitor, one by one.
+using OpenEntries = std::function<Result<void>(const EntryVisitor& visit)>;
+/// The same without keeping what is open in memory.
+Result<Summary> summarize_live(store::Database& db, const Query& query, const OpenEntries& open);
 
 /// The same by reading every entry.
 Result<Summary> summarize_by_scan(store::Database& db, const Query& query, std::span<const Entry> open);

@@ -50,6 +50,9 @@ async::Task<Result<api::CostSummaryReply>> summary(costs::Costs& costs, api::Cos
   api::CostSummaryReply reply;
   reply.total = line_of(sum->total);
   reply.running_usd = sum->open.amount.usd();
+  for (const costs::Unpriced& each : sum->unpriced) {
+    reply.unpriced.push_back({.item = each.item, .since_us = each.since_us, .until_us = each.until_us});
+  }
   for (const costs::Line& line : sum->lines) {
     if (reply.lines.size() == request.limit) break;
     api::CostLine shown = line_of(line.sums);

@@ -46,38 +46,10 @@ async::Task<Result<api::DaemonInfoReply>> info(Services& services) {
   co_return reply;
 }
 
-/// What the daemon can tell of itself and of its providers.
-async::Task<Result<api::DaemonHealthReply>> health(Services& services) {
-  api::DaemonHealthReply reply;
-  const auto add = [&reply](std::string name, api::CheckStatus status, std::string summary, std::string fix = {}) {
-    api::Check check{.name = std::move(name), .status = status, .summary = std::move(summary)};
-    if (!fix.empty()) check.fix = std::move(fix);
-    reply.status = std::max(reply.status, check.status);
-    reply.checks.push_back(std::move(check));
-  };
-  const store::Health store = services.store.health();
-  if (store.state == store::Health::State::ok) {
-    add("store", api::CheckStatus::ok, "The store takes changes.");
-  } else {
-    add("store", api::CheckStatus::failed, "The store refuses changes: " + store.cause.message,
-        store.state == store::Health::State::damaged ? "Stop the daemon and restore a copy of the database."
-                                                     : "Make room on its disk; it tries again by itself.");
-  }
-  for (providers::Provider* provider : services.providers) {
-    const std::vector<std::string> problems = co_await provider->problems();
-    if (problems.empty()) add("provider." + provider->name(), api::CheckStatus::ok, "It can make sandboxes.");
-    for (const std::string& problem : problems) add("provider." + provider->name(), api::CheckStatus::warning, problem);
-  }
-  co_return reply;
-}
-
 }  // namespace
 
 void add_daemon_methods(wire::Router& router, Services& services) {
   router.bind(api::kDaemonInfo, [&services](wire::CallContext&, api::Empty) { return info(services); });
-  router.bind(api::kDaemonHealth, [&services](wire::CallContext&, api::Empty) { return health(services); });
-  router.bind(api::kDaemonDoctor,
-              [&services](wire::CallContext&, api::DaemonDoctorRequest) { return health(services); });
   router.bind(api::kDaemonReload, [&services](wire::CallContext&, api::Empty) { return services.control.reload(); });
   router.bind(api::kConfigShow, [&services](wire::CallContext&, api::ConfigShowRequest request) {
     return Result<api::ConfigShowReply>(config_view(services.loaded, request));

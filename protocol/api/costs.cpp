@@ -8,6 +8,7 @@ template const TypeInfo& type_of<CostGroup>();
 template const TypeInfo& type_of<CostFilter>();
 template const TypeInfo& type_of<CostSummaryRequest>();
 template const TypeInfo& type_of<CostLine>();
+template const TypeInfo& type_of<CostUnpriced>();
 template const TypeInfo& type_of<CostSummaryReply>();
 template const TypeInfo& type_of<CostFormat>();
 template const TypeInfo& type_of<CostExportRequest>();
@@ -20,6 +21,11 @@ template const TypeInfo& type_of<CostEstimateReply>();
 std::span<const MethodInfo* const> cost_methods() {
   static constexpr std::array<const MethodInfo*, 5> kAll = {&kCostSummary, &kCostLedger, &kCostExport, &kCostPrices,
                                                             &kCostEstimate};
+  return kAll;
+}
+
+std::span<const EventInfo* const> cost_events() {
+  static constexpr std::array<const EventInfo*, 1> kAll = {&kCostUnpriced};
   return kAll;
 }
 

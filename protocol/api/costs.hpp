@@ -97,10 +97,27 @@ struct CostLine {
   }
 };
 
+/// Used, and counted as free because no price says otherwise.
+struct CostUnpriced {
+  std::string item;
+  std::int64_t since_us = 0;
+  std::optional<std::int64_t> until_us;
+  bool operator==(const CostUnpriced&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("CostUnpriced", "What was used without any price that applies to it: it is counted as 0.");
+    d.field("item", &CostUnpriced::item, "What a price would apply to: provider/template, or model/name.").required();
+    d.field("since_us", &CostUnpriced::since_us, "Since when, microseconds since 1970.").required();
+    d.field("until_us", &CostUnpriced::until_us, "Until when; absent: there is still none.");
+  }
+};
+
 struct CostSummaryReply {
   std::vector<CostLine> lines;
   CostLine total;
   std::string running_usd;
+  std::vector<CostUnpriced> unpriced;
   bool operator==(const CostSummaryReply&) const = default;
 
   template <class D>
@@ -109,6 +126,7 @@ struct CostSummaryReply {
     d.field("lines", &CostSummaryReply::lines, "The sums.").required();
     d.field("total", &CostSummaryReply::total, "All of them, also those beyond `limit`.").required();
     d.field("running_usd", &CostSummaryReply::running_usd, "The part of it of sandboxes that run on.").required();
+    d.field("unpriced", &CostSummaryReply::unpriced, "What was used in that time without a price: not in the sums.");
   }
 };
 
@@ -332,6 +350,10 @@ inline constexpr Method<CostEstimateRequest, CostEstimateReply> kCostEstimate{{
     .doc = "Says what sandboxes would cost, and how that comes about.",
 }};
 
+inline constexpr EventType<CostUnpriced> kCostUnpriced{
+    {.name = "cost.unpriced", .doc = "Something is used that no price applies to: it is counted as free."}};
+
 std::span<const MethodInfo* const> cost_methods();
+std::span<const EventInfo* const> cost_events();
 
 }  // namespace swarm::api

@@ -102,6 +102,7 @@ std::span<const EventInfo* const> all_events() {
   static const auto all = joined<EventInfo>({
       agent_events(),
       budget_events(),
+      cost_events(),
       daemon_events(),
       events_events(),
       exec_events(),

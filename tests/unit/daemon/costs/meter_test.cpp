@@ -187,6 +187,41 @@ TEST_CASE("a price that changes while a sandbox runs holds from its time on") {
   CHECK(must(summarize_by_scan(ledger.db, {}, {})).total == ledger.sum().total);
 }
 
+TEST_CASE("what has no price is told once, kept until it has one, and named with the sums of that time") {
+  Ledger ledger;
+  const std::int64_t begun = ledger.clock.wall().us;
+  ledger.go(ledger.step("s1", api::SandboxState::creating, "elsewhere"));
+  ledger.go(ledger.step("s1", api::SandboxState::starting, "elsewhere"));
+  ledger.go(ledger.step("s1", api::SandboxState::claimed, "elsewhere"));
+  ledger.use({.source = "1", .at = ledger.clock.wall(), .owner = {.provider = "openai", .item = "gpt"}, .input = 5});
+  ledger.use({.kind = Kind::call, .source = "2", .at = ledger.clock.wall(), .owner = {.provider = "mcp", .item = "x"}});
+  begin(ledger);  // this one has
+  const auto told = [&] {
+    return std::ranges::count_if(ledger.events, [](const auto& event) { return event.type == "cost.unpriced"; });
+  };
+  CHECK(told() == 2);
+  std::vector<Unpriced> now = must(unpriced(ledger.db, {}, {}));
+  REQUIRE(now.size() == 2);
+  CHECK(now[0].item == "elsewhere/node");
+  CHECK(now[1].item == "model/gpt");
+  ledger.clock.advance(1h);
+  std::vector<PriceTable> tables = list_prices();
+  tables.push_back({.name = "elsewhere", .applies_to = "elsewhere/*", .prices = {.sandbox_hour = 3600}});
+  ledger.prices(tables);
+  const std::int64_t priced = ledger.clock.wall().us;
+  CHECK(must(unpriced(ledger.db, priced, {})).size() == 1);
+  CHECK(must(unpriced(ledger.db, begun, {})).size() == 2);
+  CHECK(must(unpriced(ledger.db, {}, begun)).empty());
+  // The price is taken away again, and the sandbox runs on.
+  ledger.clock.advance(1h);
+  ledger.prices(list_prices());
+  now = must(unpriced(ledger.db, ledger.clock.wall().us, {}));
+  REQUIRE(now.size() == 2);
+  CHECK(now[1].item == "elsewhere/node");
+  CHECK(now[1].since_us == ledger.clock.wall().us);
+  CHECK(told() == 3);
+}
+
 TEST_CASE("agents that share a sandbox bear equal parts of the time they were there") {
   Ledger ledger;
   begin(ledger);
