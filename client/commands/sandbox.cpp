@@ -8,6 +8,7 @@
 #include "client/exit_codes.hpp"
 #include "client/output/human.hpp"
 #include "client/output/progress.hpp"
+#include "client/output/table_stream.hpp"
 
 namespace swarm::client {
 namespace {
@@ -20,6 +21,54 @@ struct ListOptions {
   std::uint32_t limit = 0;
 };
 
+// A screen or two at once, then as many as an answer holds.
+constexpr std::uint32_t kFirstPage = 100;
+constexpr std::uint32_t kNextPages = 1000;
+
+/// Prints pages of sandboxes, each as it arrives.
+class Listing {
+ public:
+  Listing(Context& context, bool ids_only) : context_(context), ids_only_(ids_only || context.printer.quiet()) {}
+
+  void add(std::vector<api::SandboxInfo> page) {
+    if (context_.printer.json()) {
+      std::ranges::move(page, std::back_inserter(all_.sandboxes));
+      return;
+    }
+    any_ = any_ || !page.empty();
+    if (ids_only_) {
+      std::string lines;
+      for (const api::SandboxInfo& sandbox : page) lines += sandbox.id + "\n";
+      context_.printer.text(lines);
+      return;
+    }
+    if (page.empty()) return;
+    // The first with a name after pages without any begins the table anew, with that column.
+    const bool named = named_ || any_named(page);
+    if (!table_ || named != named_) {
+      table_.emplace(sandbox_columns(named), context_.printer.out().columns, context_.printer.paint());
+    }
+    named_ = named;
+    context_.printer.text(table_->part(sandbox_rows(page, context_.now(), named_)));
+  }
+
+  void end() {
+    if (context_.printer.json()) {
+      context_.printer.document_of(all_);
+    } else if (!any_ && !ids_only_) {
+      context_.printer.note("There are no sandboxes; 'swarmctl sandbox create' makes one");
+    }
+  }
+
+ private:
+  Context& context_;
+  bool ids_only_;
+  bool any_ = false;
+  bool named_ = false;
+  std::optional<TableStream> table_;
+  api::SandboxListReply all_;
+};
+
 async::Task<Result<int>> list(Context& context, ListOptions options) {
   const auto labels = read_pairs("--label", options.labels);
   if (!labels) co_return fail(labels.error());
@@ -29,24 +78,20 @@ async::Task<Result<int>> list(Context& context, ListOptions options) {
                                   .all = options.all};
   Result<std::unique_ptr<Client>> client = co_await Client::open(context);
   if (!client) co_return fail(client.error());
-  api::SandboxListReply all;
-  do {
+  // Shown as they come, the first page soon; a JSON document is one, and waits for all.
+  Listing listing(context, options.ids_only);
+  std::uint32_t left = options.limit == 0 ? UINT32_MAX : options.limit;
+  request.limit = std::min(left, kFirstPage);
+  for (;;) {
     Result<api::SandboxListReply> page = co_await (*client)->call(api::kSandboxList, request);
     if (!page) co_return fail(page.error());
-    std::ranges::move(page->sandboxes, std::back_inserter(all.sandboxes));
+    left -= std::min<std::uint32_t>(left, static_cast<std::uint32_t>(page->sandboxes.size()));
     request.cursor = page->next_cursor;
-  } while (request.cursor && (options.limit == 0 || all.sandboxes.size() < options.limit));
-  if (options.limit != 0 && all.sandboxes.size() > options.limit) all.sandboxes.resize(options.limit);
-
-  if (context.printer.json()) {
-    context.printer.document_of(all);
-  } else if (options.ids_only || context.printer.quiet()) {
-    for (const api::SandboxInfo& sandbox : all.sandboxes) context.printer.line(sandbox.id);
-  } else if (all.sandboxes.empty()) {
-    context.printer.note("There are no sandboxes; 'swarmctl sandbox create' makes one");
-  } else {
-    context.printer.table(sandbox_table(all.sandboxes, context.now()));
+    listing.add(std::move(page->sandboxes));
+    if (!request.cursor || left == 0) break;
+    request.limit = std::min(left, kNextPages);
   }
+  listing.end();
   co_return kExitOk;
 }
 

@@ -74,13 +74,28 @@ std::string of_limit(std::uint64_t used, const std::optional<std::uint64_t>& lim
 
 std::string state_name(api::SandboxState state) { return name_of(state); }
 
+bool any_named(const std::vector<api::SandboxInfo>& sandboxes) {
+  return std::ranges::any_of(sandboxes, [](const auto& s) { return s.name.has_value(); });
+}
+
 Table sandbox_table(const std::vector<api::SandboxInfo>& sandboxes, WallTime now) {
-  const bool named = std::ranges::any_of(sandboxes, [](const auto& s) { return s.name.has_value(); });
+  const bool named = any_named(sandboxes);
+  Table table(sandbox_columns(named));
+  for (std::vector<Cell>& row : sandbox_rows(sandboxes, now, named)) table.add(std::move(row));
+  return table;
+}
+
+std::vector<Column> sandbox_columns(bool named) {
   std::vector<Column> columns{{"ID"}};
   if (named) columns.push_back({"NAME", Align::left, Fit::shorten});
   columns.insert(columns.end(),
                  {{"STATE"}, {"TEMPLATE", Align::left, Fit::shorten}, {"PROVIDER"}, {"AGE", Align::right}, {"ENDS"}});
-  Table table(std::move(columns));
+  return columns;
+}
+
+std::vector<std::vector<Cell>> sandbox_rows(const std::vector<api::SandboxInfo>& sandboxes, WallTime now, bool named) {
+  std::vector<std::vector<Cell>> rows;
+  rows.reserve(sandboxes.size());
   for (const api::SandboxInfo& sandbox : sandboxes) {
     std::string ends;
     // The lease of what is paused does not run out.
@@ -94,9 +109,9 @@ Table sandbox_table(const std::vector<api::SandboxInfo>& sandboxes, WallTime now
                            one_line(sandbox.provider),
                            human_age(now, sandbox.created_us),
                            ends});
-    table.add(std::move(row));
+    rows.push_back(std::move(row));
   }
-  return table;
+  return rows;
 }
 
 Fields sandbox_fields(const api::SandboxInfo& sandbox, WallTime now) {

@@ -25,6 +25,10 @@ std::string name_of(E value) {
 std::string state_name(api::SandboxState state);
 
 Table sandbox_table(const std::vector<api::SandboxInfo>& sandboxes, WallTime now);
+/// Its columns and rows, for lists that come in parts.
+std::vector<Column> sandbox_columns(bool named);
+std::vector<std::vector<Cell>> sandbox_rows(const std::vector<api::SandboxInfo>& sandboxes, WallTime now, bool named);
+[[nodiscard]] bool any_named(const std::vector<api::SandboxInfo>& sandboxes);
 Fields sandbox_fields(const api::SandboxInfo& sandbox, WallTime now);
 Fields metrics_fields(const api::SandboxMetrics& metrics);
 Table processes_table(const api::SandboxMetrics& metrics);

@@ -1,5 +1,6 @@
 #include "client/output/table.hpp"
 
+#include "client/output/table_stream.hpp"
 #include "client/output/width.hpp"
 
 namespace swarm::client {
@@ -16,8 +17,10 @@ std::string padded(const Cell& cell, std::size_t width, Align align, bool last, 
   return last ? shown : shown + std::string(space, ' ');
 }
 
-std::string line(const std::vector<Cell>& cells, const std::vector<Column>& columns,
-                 const std::vector<std::size_t>& widths, Paint paint) {
+}  // namespace
+
+std::string table_line(const std::vector<Cell>& cells, const std::vector<Column>& columns,
+                       const std::vector<std::size_t>& widths, Paint paint) {
   std::string out;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (i > 0) out.append(kGap, ' ');
@@ -27,20 +30,13 @@ std::string line(const std::vector<Cell>& cells, const std::vector<Column>& colu
   return out + "\n";
 }
 
-}  // namespace
-
 void Table::add(std::vector<Cell> row) {
   while (row.size() < columns_.size()) row.emplace_back("");
   rows_.push_back(std::move(row));
 }
 
-std::vector<std::size_t> Table::widths(std::size_t total) const {
-  std::vector<std::size_t> widths;
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    std::size_t width = display_width(columns_[i].title);
-    for (const auto& row : rows_) width = std::max(width, display_width(row[i].text));
-    widths.push_back(width);
-  }
+std::vector<std::size_t> fitted(std::vector<std::size_t> widths, const std::vector<Column>& columns,
+                                std::size_t total) {
   if (total == 0) return widths;
   const auto needed = [&] {
     std::size_t sum = kGap * (widths.size() - 1);
@@ -51,8 +47,8 @@ std::vector<std::size_t> Table::widths(std::size_t total) const {
   while (needed() > total) {
     std::optional<std::size_t> widest;
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      const std::size_t least = std::max(kNarrowest, display_width(columns_[i].title));
-      if (columns_[i].fit != Fit::shorten || widths[i] <= least) continue;
+      const std::size_t least = std::max(kNarrowest, display_width(columns[i].title));
+      if (columns[i].fit != Fit::shorten || widths[i] <= least) continue;
       if (!widest || widths[i] > widths[*widest]) widest = i;
     }
     if (!widest) break;
@@ -61,12 +57,39 @@ std::vector<std::size_t> Table::widths(std::size_t total) const {
   return widths;
 }
 
+std::vector<std::size_t> Table::widths(std::size_t total) const {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t width = display_width(columns_[i].title);
+    for (const auto& row : rows_) width = std::max(width, display_width(row[i].text));
+    widths.push_back(width);
+  }
+  return fitted(std::move(widths), columns_, total);
+}
+
+std::string TableStream::part(const std::vector<std::vector<Cell>>& rows) {
+  std::string out;
+  const bool first = needed_.empty();
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (first) needed_.push_back(display_width(columns_[i].title));
+    for (const auto& row : rows) needed_[i] = std::max(needed_[i], display_width(row[i].text));
+  }
+  const std::vector<std::size_t> widths = fitted(needed_, columns_, width_);
+  if (first) {
+    std::vector<Cell> titles;
+    for (const Column& column : columns_) titles.emplace_back(column.title, Style::heading);
+    out = table_line(titles, columns_, widths, paint_);
+  }
+  for (const auto& row : rows) out += table_line(row, columns_, widths, paint_);
+  return out;
+}
+
 std::string Table::render(std::size_t width, Paint paint) const {
   const std::vector<std::size_t> all = widths(width);
   std::vector<Cell> titles;
   for (const Column& column : columns_) titles.emplace_back(column.title, Style::heading);
-  std::string out = line(titles, columns_, all, paint);
-  for (const auto& row : rows_) out += line(row, columns_, all, paint);
+  std::string out = table_line(titles, columns_, all, paint);
+  for (const auto& row : rows_) out += table_line(row, columns_, all, paint);
   return out;
 }
 
