@@ -211,6 +211,11 @@ int main(int argc, char** argv) {
                 .unit = "/s",
                 .rival = "bare libuv echo",
                 .rival_value = static_cast<double>(options.count) / theirs.seconds});
+    report.add({.name = fmt::format("{}: {} at once, total", options.name, options.count),
+                .value = claims.seconds * 1000,
+                .unit = "ms",
+                .rival = "bare libuv echo",
+                .rival_value = theirs.seconds * 1000});
   }
   if (claims.refused > 0) std::printf("%zu of %zu claims were refused\n", claims.refused, options.count);
   if (!options.csv.empty()) {

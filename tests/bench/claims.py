@@ -1,5 +1,5 @@
-"""Claims of pooled sandboxes: 64 clients, 500 a second in an open loop, then as fast as the answers come; and a pool
-that is refilled while it is claimed from, as a plot.
+"""Claims of pooled sandboxes: 64 clients, 500 a second in an open loop, then as fast as the answers come; a pool that
+is refilled while it is claimed from, as a plot; and 64 at once on 64 sandboxes of the local provider.
 
 Needs SWARM_BUILD, the build directory with the harness. `--json FILE` adds to one array, `--plot FILE` writes an SVG."""
 
@@ -77,6 +77,35 @@ class Rig(conftest.Daemon):
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+REAL = """
+[log]
+level = "warn"
+[pool.p]
+min_ready = {count}
+max_ready = {count}
+health_interval = "1h"
+"""
+
+
+def burst_on_real_ones(count, json):
+    """Sandboxes of this machine, each with its agentd, all claimed at once."""
+    daemon = conftest.Daemon(REAL.format(count=count))
+    try:
+        begun = time.monotonic()
+        daemon.start()
+        call = daemon.rpc().call
+        wait_until(lambda: call("pool.status")["pools"][0]["ready"] >= count, timeout=300, what="a full pool")
+        print(f"claims: {count} local sandboxes made in {time.monotonic() - begun:.1f} s", flush=True)
+        call("pool.set", {"pool": "p", "min_ready": 0, "max_ready": count})  # no refill takes part
+        done = subprocess.run([BUILD / "bin/claim_bench", "--socket", daemon.socket, "--clients", str(count), "--count",
+                               str(count), "--name", f"claim of {count} local sandboxes", *json])
+        states = call("daemon.info")["sandboxes"]
+        assert states == {"claimed": count}, states
+        return done.returncode == 0
+    finally:
+        daemon.close()
+
+
 def watch(rig, samples, stop):
     rpc = rig.rpc()
     begun = time.monotonic()
@@ -123,6 +152,7 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("--plot")
     parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--real", type=int, default=64, help="local sandboxes for the burst on real ones")
     options = parser.parse_args()
     json = ["--json", options.json] if options.json else []
     count = 500 * options.seconds
@@ -157,6 +187,7 @@ def main():
             print(f"plot: {options.plot}")
     finally:
         rig.end()
+    passed &= burst_on_real_ones(options.real, json)
     return 0 if passed else 1
 
 
