@@ -22,6 +22,10 @@ constexpr Duration kTellEvery = 1s;
 
 std::uint64_t burst_of(const Spec& spec) { return spec.rate ? spec.burst : kCarefulBurst; }
 
+/// With a guard the window keeps the rate, and the bucket only spreads it: one turn that came late on a busy machine is
+/// made up for by the next.
+std::uint64_t bucket_burst(const Spec& spec) { return burst_of(spec) + (spec.rate && spec.guard > 0ns ? 1 : 0); }
+
 }  // namespace
 
 /// One who waits. Lives in the frame of its `acquire`.
@@ -68,7 +72,7 @@ Limiter::Limiter(async::Loop& loop, std::string key, Spec spec, std::uint32_t sp
       spec_(std::move(spec)),
       speed_(std::max(speed, 1U)),
       tell_(std::move(tell)),
-      bucket_(effective(spec_), burst_of(spec_), loop.clock().now()),
+      bucket_(effective(spec_), bucket_burst(spec_), loop.clock().now()),
       timer_(loop),
       recovery_(loop) {
   set_window();
@@ -322,7 +326,7 @@ void Limiter::set(Spec spec) {
   const MonoTime now = loop_.clock().now();
   recover(now);
   spec_ = std::move(spec);
-  bucket_.change(effective(spec_), burst_of(spec_), now);
+  bucket_.change(effective(spec_), bucket_burst(spec_), now);
   set_window();
   // Those that can never pass any more are told now rather than at their deadline, or never.
   std::vector<Place*> too_heavy;

@@ -228,10 +228,13 @@ async::Task<Result<void>> Sandboxes::end_record(providers::Provider& by, Record 
 
 async::Task<> Sandboxes::end_orphans_begun() {
   if (with_.steward == nullptr) co_return;
-  // Its row goes with the record of its end, in one transaction; so none of these is on its way there. There may be
-  // many thousands, and the loop has other things to do.
-  const Result<std::vector<std::string>> open =
+  // There may be many thousands, and the loop has other things to do: it looks for itself only where there is one.
+  const auto is_nobodys = [this](const std::string& id) { return !living_.contains(id); };
+  Result<std::vector<std::string>> open =
       co_await with_.store.read([steward = with_.steward](store::Database& db) { return steward->open(db); });
+  if (!open || std::ranges::none_of(*open, is_nobodys)) co_return;
+  // A row goes with the record of its end, in one transaction; so none of these is on its way there.
+  open = with_.steward->open(with_.store.reader());
   if (!open) co_return;
   for (const std::string& id : *open) {
     if (living_.contains(id)) continue;
