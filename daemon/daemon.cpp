@@ -19,8 +19,8 @@
 namespace swarm {
 namespace {
 
-// The log is folded beside the writer; only when it never rests does the writer do that itself, at 64 MiB: at 500 claims
-// a second every ten seconds.
+// The log is folded beside the writer; only when it never rests does the writer do that itself, at 64 MiB: at 500
+// claims a second every ten seconds.
 constexpr Duration kFoldEvery = std::chrono::milliseconds(500);
 constexpr int kCheckpointFrames = 16'000;
 
