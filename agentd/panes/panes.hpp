@@ -70,6 +70,8 @@ class Panes {
   /// Ends every program and the tmux server; for the end of the sandbox.
   async::Task<> end_all(std::chrono::milliseconds grace);
 
+  [[nodiscard]] async::Loop& loop() const { return loop_; }
+
   /// Programs that run in panes.
   [[nodiscard]] std::size_t running() const;
 

@@ -9,7 +9,33 @@ namespace {
 using panes::Panes;
 using wire::CallContext;
 
-async::Task<> hold(std::unique_ptr<Foreground> viewer) { co_await viewer->finish(); }
+/// Says when nothing more can come from whoever types.
+class LastingSource final : public wire::ByteSource {
+ public:
+  LastingSource(std::unique_ptr<wire::ByteSource> from, std::shared_ptr<async::Event> gone)
+      : from_(std::move(from)), gone_(std::move(gone)) {}
+  async::Task<Result<std::optional<std::string>>> read() override {
+    Result<std::optional<std::string>> chunk = co_await from_->read();
+    if (!chunk || !*chunk) gone_->set();
+    co_return chunk;
+  }
+
+ private:
+  std::unique_ptr<wire::ByteSource> from_;
+  std::shared_ptr<async::Event> gone_;  // shared with whoever holds the viewer
+};
+
+async::Task<> set_when_over(Foreground& viewer, std::shared_ptr<async::Event> over) {
+  co_await viewer.finish();
+  over->set();
+}
+
+/// Until the viewer's program ends, or whoever looked has gone: nobody sees it then, and it counts as a viewer.
+async::Task<> hold(async::Loop& loop, std::unique_ptr<Foreground> viewer, std::shared_ptr<async::Event> over) {
+  async::TaskSet tasks(loop);
+  tasks.spawn(set_when_over(*viewer, over));
+  co_await over->wait();
+}
 
 async::Task<Result<api::PaneAttachReply>> attach(Panes& panes, wire::Connection& connection,
                                                  api::PaneAttachRequest request) {
@@ -17,9 +43,11 @@ async::Task<Result<api::PaneAttachReply>> attach(Panes& panes, wire::Connection&
   if (!input) co_return fail(input.error(), "input");
   auto output = connection.open_sink(request.output);
   if (!output) co_return fail(output.error(), "output");
-  auto viewer = co_await panes.attach(std::move(request), std::move(*input), std::move(*output));
+  const auto over = std::make_shared<async::Event>(panes.loop());  // shared by the input and `hold`
+  auto typed = std::make_unique<LastingSource>(std::move(*input), over);
+  auto viewer = co_await panes.attach(std::move(request), std::move(typed), std::move(*output));
   if (!viewer) co_return fail(viewer.error());
-  connection.tasks().spawn(hold(std::move(viewer->client)));
+  connection.tasks().spawn(hold(panes.loop(), std::move(viewer->client), over));
   co_return std::move(viewer->reply);
 }
 

@@ -77,7 +77,8 @@ inline constexpr Method<AtPane<PaneLogRequest>, PaneLogReply> kPaneLog{{
 }};
 inline constexpr Method<AtPane<PaneAttachRequest>, PaneAttachReply> kPaneAttach{{
     .name = "pane.attach",
-    .doc = "Makes two streams a terminal that looks at a pane. A smaller one sees a part of it; nobody else's changes.",
+    .doc = "Makes two streams a terminal that looks at a pane. A smaller one sees a part of it; nobody else's "
+           "changes. It ends with its input.",
     .effect = Effect::changes,
     .errors = {{Code::not_found, "no such sandbox or pane"},
                {Code::already_exists, "another viewer has this name"},
