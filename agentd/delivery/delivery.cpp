@@ -20,6 +20,7 @@ using coord::Step;
 /// The screen must have been ready just before; longer than a program needs to settle.
 constexpr std::chrono::milliseconds kStillReady{500};
 constexpr std::chrono::milliseconds kLookPause{50};
+constexpr std::chrono::milliseconds kMorePause{200};
 constexpr int kMostLetters = 50;
 constexpr std::size_t kMostBytes = 32'768;
 
@@ -192,6 +193,8 @@ async::Task<> Delivery::serve(std::string agent, std::shared_ptr<Served> served)
         auto trying = way == PaneDelivery::hooks ? wake(agent, served) : paste(agent);
         next.problem = co_await std::move(trying);
         failed = !next.problem.empty();
+        // What came while this was given to it need not wait for a sign of its program.
+        if (!failed && way == PaneDelivery::paste) pause = kMorePause;
       }
     }
     next.failures = failed ? now->record.failures + 1 : 0;
