@@ -1,11 +1,14 @@
-"""Twenty agents write to each other while agentd and the daemon are killed under them: every message is once in each of
+"""Twenty agents write to each other while agentd and the daemon are killed under them and the tunnel is cut: every message is once in each of
 its recipients' queues, in the order of its sender, acknowledged or escalated, and once in the daemon's log. A sample;
 SWARM_SOAK=1 runs it in full, SWARM_SEED=N repeats one."""
 
+import ctypes
 import os
 import pathlib
 import random
 import signal
+import socket
+import stat
 import time
 
 import pytest
@@ -17,6 +20,7 @@ from test_team import Team
 SOAK = os.environ.get("SWARM_SOAK") == "1"
 SEED = int(os.environ.get("SWARM_SEED") or random.SystemRandom().randrange(2**32))
 AGENTS, MESSAGES, AGENTD_KILLS, DAEMON_KILLS = (20, 100_000, 200, 20) if SOAK else (5, 1_500, 4, 1)
+CUTS_A_KILL = 2
 TALKER = (pathlib.Path(__file__).parents[1] / "harness/talker.py").read_text()
 PATIENCE = {"reminders": [2000, 4000], "lead_ms": 2000, "human_ms": 2000}
 
@@ -60,7 +64,7 @@ def test_every_message_arrives_once_and_in_order(daemon):
 
     # The first agent's progress says when to kill: spread over the whole exchange.
     begun = time.monotonic()
-    kills = daemon_kills = 0
+    kills = daemon_kills = cuts = 0
     record = f"/home/{names[0]}/record"
     while kills < AGENTD_KILLS:
         due = each * kills // (AGENTD_KILLS + 1)
@@ -72,6 +76,13 @@ def test_every_message_arrives_once_and_in_order(daemon):
         _, agentd = agentd_of(team.sandbox)
         if agentd is None:
             continue
+        # In the midst of what is under way: both sides take the session up where it was.
+        for _ in range(CUTS_A_KILL):
+            cuts += cut_tunnels(daemon.process.pid)
+            try:
+                wait_until(lambda: sent_so_far(team, record), timeout=120, what="the tunnel after its cut")
+            except (RpcError, OSError, EOFError):
+                team.rpc = wait_until(lambda: reconnected(daemon), what="the daemon")
         os.kill(agentd, signal.SIGKILL)
         kills += 1
         if kills * DAEMON_KILLS // AGENTD_KILLS > daemon_kills:
@@ -102,6 +113,7 @@ def test_every_message_arrives_once_and_in_order(daemon):
             else:
                 ignored.add((words[0], name))
     assert len(sent) == each * AGENTS
+    assert cuts >= kills
 
     # Once in each queue: what came again is marked, and what came first is in the order of its sender.
     wanted = {(message, to) for message, (_, all_to, _) in sent.items() for to in all_to}
@@ -134,9 +146,34 @@ def test_every_message_arrives_once_and_in_order(daemon):
     notices = {(event["data"]["about"], event["agent"]) for event in events if event["type"] == "human.notice"
                and event["data"]["kind"] == "unacknowledged"}
     assert open_ones <= notices and len(escalated) >= len(open_ones)
-    print(f"{len(sent)} messages in {len(wanted)} queues, {kills} kills of agentd and {daemon_kills} of the daemon in "
+    print(f"{len(sent)} messages in {len(wanted)} queues, {kills} kills of agentd and {daemon_kills} of the daemon, {cuts} cuts in "
           f"{exchanged:.0f} s, {took:.0f} s to the last letter; {repeats} marked repeats; {len(acked)} acknowledged, "
           f"{len(open_ones)} escalated; {len(events)} events")
+
+
+def cut_tunnels(daemon):
+    """Shuts the daemon's ends of its tunnels' sockets down, as a broken line does; how many."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = os.pidfd_open(daemon)
+    done = 0
+    try:
+        for entry in os.listdir(f"/proc/{daemon}/fd"):
+            copy = libc.syscall(438, handle, int(entry), 0)  # pidfd_getfd
+            if copy < 0:
+                continue  # closed meanwhile
+            if not stat.S_ISSOCK(os.fstat(copy).st_mode):
+                os.close(copy)
+                continue
+            with socket.socket(fileno=copy) as line:
+                try:
+                    if str(line.getpeername()).endswith("/tunnel"):
+                        line.shutdown(socket.SHUT_RDWR)
+                        done += 1
+                except OSError:
+                    pass  # a listener has no peer
+    finally:
+        os.close(handle)
+    return done
 
 
 def reconnected(daemon):
