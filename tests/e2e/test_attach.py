@@ -66,3 +66,33 @@ def answers(question):
         return question()
     except RpcError:
         return None
+
+
+def test_an_editor_works_through_it(daemon, rpc, box):
+    open_shell(rpc, box)
+    terminal = swarmctl(daemon, "attach", "agent-0")
+    try:
+        terminal.until(b"ready$", timeout=60)
+        terminal.type(b"cd /tmp && nvim -n -u NONE -i NONE text\r")
+        terminal.until(b"All", timeout=60)  # its ruler
+        terminal.type(b"iA word with \xc3\xa4 and \xe2\x82\xac\rand a second line")
+        terminal.until(b"second line", timeout=60)
+        # Alone: with a key right behind it, it would be Alt and that key.
+        terminal.seen = b""
+        terminal.type(b"\x1b")
+        terminal.until(b"\x1b[2 q", timeout=60)  # the cursor of its normal mode
+        terminal.resize(90, 20)
+        os.kill(terminal.process.pid, signal.SIGWINCH)
+        terminal.type(b"gg0~")  # the first letter becomes a small one
+        terminal.type(b":wq\r")
+        def text():
+            return rpc.call("exec.start", {"sandbox": box, "command": "cat /tmp/text", "user": "2001",
+                                           "capture": True}).get("stdout")
+        wait_until(lambda: text() == "a word with ä and €\nand a second line\n", timeout=60, what="the file")
+        terminal.seen = b""
+        terminal.type(b"echo back in the $((1))st screen\r")
+        terminal.until(b"back in the 1st screen")
+        terminal.type(b"\x10\x11")
+        assert wait_until(lambda: terminal.read() or terminal.process.poll() is not None, timeout=60, what="its end")
+    finally:
+        terminal.close()
