@@ -144,7 +144,7 @@ def test_days_that_are_bad(cloud, account):
     assert {one["id"] for one in made} <= set(theirs)
 
 
-@pytest.mark.skipif("SWARM_E2B_CREATES" not in os.environ, reason="takes a second a create: ./dev soak e2b")
+@pytest.mark.skipif("SWARM_E2B_CREATES" not in os.environ, reason="takes a second a create: ./dev soak plan")
 def test_a_plans_limits_are_kept(cloud):
     """Creates at the limits of the Hobby plan (20 at once, 1 a second, and a way there that takes up to 200 ms longer for
     some): not one is refused by the service's own count. The unit tests do it with a clock of their own."""

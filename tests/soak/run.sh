@@ -31,6 +31,8 @@ run_growth() { soak_test growth 'memory'; }
 run_pastes() { soak_test delivery 'nasty'; }
 run_agents() { SWARM_REAL_AGENTS=1 soak_test talk 'several'; }
 run_messages() { soak_test messages 'arrives_once'; }
+run_plan() { SWARM_E2B_CREATES=${SWARM_E2B_CREATES:-1000} soak_test e2b_cloud 'plans_limits'; }
+run_uploads() { SWARM_UPLOADS=1000 "$build/tests/unit/daemon/http_test"; }
 run_races() { soak_test locks 'race'; }
 run_planted-locks() { "$source_dir/tests/soak/planted_locks.sh"; }
 run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
@@ -58,6 +60,8 @@ declare -A about=(
   [kills]='500 kills of daemon, agentd and client at random moments'
   [growth]='100,000 requests under a heap profiler'
   [messages]='20 agents exchange 100,000 messages under 200 kills of agentd, 20 of the daemon and 400 cuts; each once, in order'
+  [plan]="1,000 sandboxes created at an E2B plan's limits, none refused by the endpoint's own count"
+  [uploads]='1,000 large uploads of each kind between our HTTP client and server, taken and refused'
   [races]='8 processes race for one lock 10,000 times, fresh and stale'
   [planted-locks]='each planted mistake in overlap, line, lease or token makes a property of locks fail'
   [pastes]='5,000 nasty messages pasted to a program while agentd is killed 20 times'
@@ -65,7 +69,7 @@ declare -A about=(
   [planted]='each planted bug is found by its fuzz target within a minute'
   [planted-properties]='each planted off-by-one in limits, capacity, ledger, budgets and shares makes its property fail'
 )
-names=(cuts store calls bytes kills growth messages races pastes agents planted planted-properties planted-locks crash deploy)
+names=(cuts store calls bytes kills growth messages races plan uploads pastes agents planted planted-properties planted-locks crash deploy)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done
