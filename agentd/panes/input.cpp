@@ -97,7 +97,7 @@ async::Task<Result<void>> Panes::type(Shared pane, std::string text) {
 async::Task<Result<api::PaneSendReply>> Panes::send(api::PaneSendRequest request) {
   const Result<Shared> found = find(request.pane);
   if (!found) co_return fail(found.error());
-  const Shared pane = *found;
+  const Shared& pane = *found;
   for (const std::string& key : request.keys) {
     if (!is_key(key)) {
       co_return fail(
@@ -255,7 +255,7 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
 async::Task<Result<api::PanePromptReply>> Panes::prompt(api::PanePromptRequest request) {
   const Result<Shared> found = find(request.pane);
   if (!found) co_return fail(found.error());
-  const Shared pane = *found;
+  const Shared& pane = *found;
   const MonoTime deadline = loop_.clock().now() + request.wait_ms;
   CleanText clean = clean_text(request.text.bytes);
   // What is nothing but blanks would never show, and never go.

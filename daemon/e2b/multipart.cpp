@@ -5,7 +5,7 @@
 namespace swarm::e2b_endpoint {
 namespace {
 
-constexpr std::size_t kMostHeader = 16 * 1024;
+constexpr std::size_t kMostHeader = std::size_t{16} * 1024;
 
 /// A parameter of a field: `name="a\"b"` or `name=a`.
 std::optional<std::string> parameter(std::string_view field, std::string_view wanted) {

@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kDialPatience = 10s;
-constexpr std::size_t kMostHeader = 64 * 1024;
+constexpr std::size_t kMostHeader = std::size_t{64} * 1024;
 
 /// Fields that are of one connection only, and those that a client could pretend to be a proxy with.
 bool stays_behind(std::string_view name) {

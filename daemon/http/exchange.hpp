@@ -23,15 +23,15 @@ namespace swarm::http {
 
 /// What one connection and one request may take.
 struct Limits {
-  std::size_t header_bytes = 64 * 1024;             ///< request line and fields together
-  std::size_t connections = 1024;                   ///< more are accepted and closed at once
-  std::uint32_t streams = 128;                      ///< requests at once on an HTTP/2 connection
-  std::size_t window_bytes = 256 * 1024;            ///< of a body that nobody has read yet
-  Duration handshake = std::chrono::seconds(10);    ///< TLS
-  Duration header = std::chrono::seconds(15);       ///< from the first byte to the end of the fields
-  Duration idle = std::chrono::seconds(120);        ///< between requests
-  Duration body_stall = std::chrono::seconds(120);  ///< a handler waits for the next bytes of a body
-  Duration write_stall = std::chrono::minutes(10);  ///< the client takes nothing of an answer
+  std::size_t header_bytes = std::size_t{64} * 1024;   ///< request line and fields together
+  std::size_t connections = 1024;                      ///< more are accepted and closed at once
+  std::uint32_t streams = 128;                         ///< requests at once on an HTTP/2 connection
+  std::size_t window_bytes = std::size_t{256} * 1024;  ///< of a body that nobody has read yet
+  Duration handshake = std::chrono::seconds(10);       ///< TLS
+  Duration header = std::chrono::seconds(15);          ///< from the first byte to the end of the fields
+  Duration idle = std::chrono::seconds(120);           ///< between requests
+  Duration body_stall = std::chrono::seconds(120);     ///< a handler waits for the next bytes of a body
+  Duration write_stall = std::chrono::minutes(10);     ///< the client takes nothing of an answer
 };
 
 /// One request and its answer. Belongs to the connection; lives as long as the handler's task.

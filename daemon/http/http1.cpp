@@ -7,10 +7,10 @@
 namespace swarm::http {
 namespace {
 
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 /// A request that was answered before its body had come: so much of the body is read and dropped, to keep the
 /// connection; beyond, the connection ends.
-constexpr std::size_t kMostDropped = 256 * 1024;
+constexpr std::size_t kMostDropped = std::size_t{256} * 1024;
 /// A connection that ends while its client still sends is read for so long afterwards: closing it with bytes unread is
 /// a reset, which destroys the answer on its way to a client that has not read it.
 constexpr Duration kLinger = std::chrono::seconds(10);

@@ -9,9 +9,9 @@
 namespace swarm::http {
 namespace {
 
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 /// Of an answer that waits for the client's window.
-constexpr std::size_t kMostWaiting = 128 * 1024;
+constexpr std::size_t kMostWaiting = std::size_t{128} * 1024;
 
 const log::Logger& logger() {
   static const log::Logger made("http");

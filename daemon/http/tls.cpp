@@ -9,7 +9,7 @@
 namespace swarm::http {
 namespace {
 
-constexpr std::size_t kMostBuffered = 256 * 1024;
+constexpr std::size_t kMostBuffered = std::size_t{256} * 1024;
 
 std::string last_error() {
   const unsigned long code = ERR_get_error();

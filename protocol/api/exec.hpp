@@ -82,7 +82,7 @@ struct ExecStartRequest {
   std::optional<std::uint32_t> stderr_stream;
   std::optional<Bytes> input;
   bool capture = false;
-  std::uint64_t capture_limit_bytes = 1024 * 1024;
+  std::uint64_t capture_limit_bytes = std::uint64_t{1024} * 1024;
   std::map<std::string, std::string> labels;
   bool operator==(const ExecStartRequest&) const = default;
 

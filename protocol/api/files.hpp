@@ -30,7 +30,7 @@ struct FileTarget {
 
 struct FilesReadRequest : FileTarget {
   std::uint64_t offset = 0;
-  std::uint64_t limit_bytes = 1024 * 1024;
+  std::uint64_t limit_bytes = std::uint64_t{1024} * 1024;
   bool operator==(const FilesReadRequest&) const = default;
 
   template <class D>

@@ -267,7 +267,7 @@ struct GitMergeRequest {
   std::optional<std::string> test_command;
   std::chrono::milliseconds timeout_ms{600'000};
   bool keep_ignored = false;
-  std::uint64_t output_limit_bytes = 64 * 1024;
+  std::uint64_t output_limit_bytes = std::uint64_t{64} * 1024;
   bool operator==(const GitMergeRequest&) const = default;
 
   template <class D>
@@ -334,7 +334,7 @@ struct GitDiffRequest {
   std::vector<Path> paths;
   bool patch = true;
   std::uint32_t context = 3;
-  std::uint64_t limit_bytes = 1024 * 1024;
+  std::uint64_t limit_bytes = std::uint64_t{1024} * 1024;
   bool operator==(const GitDiffRequest&) const = default;
 
   template <class D>
