@@ -135,7 +135,8 @@ class Output final : public wire::ByteSource {
 }  // namespace
 
 async::SpawnOptions Program::options(const GitCall& call) const {
-  async::SpawnOptions options{.argv = {path_}, .cwd = call.cwd.empty() ? call.git_dir : call.cwd, .new_session = true};
+  async::SpawnOptions options{
+      .argv = {path_}, .cwd = call.cwd.empty() ? call.git_dir : call.cwd, .fds = call.fds, .new_session = true};
   for (const char* setting : kSafe) {
     options.argv.emplace_back("-c");
     options.argv.emplace_back(setting);

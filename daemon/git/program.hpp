@@ -20,6 +20,7 @@ struct GitCall {
   std::vector<std::string> arguments;  ///< after the safe options: "rev-parse", ...
   std::vector<std::string> env;        ///< on top of the safe environment
   std::string input;
+  std::vector<std::pair<int, int>> fds{};  ///< for `run` and `ask`: {descriptor in git, descriptor of ours}, beyond 2
 };
 
 /// The program and where it may keep what it needs to keep. Outlives what it started.

@@ -215,7 +215,7 @@ Task<Result<CommandOutput>> run_command(Loop& loop, SpawnOptions options, std::s
     ends.at(i)[0].reset(pipes.at(i)[0]);
     ends.at(i)[1].reset(pipes.at(i)[1]);
   }
-  options.fds = {{0, ends[0][0].get()}, {1, ends[1][1].get()}, {2, ends[2][1].get()}};
+  options.fds.insert(options.fds.begin(), {{0, ends[0][0].get()}, {1, ends[1][1].get()}, {2, ends[2][1].get()}});
   const std::string program = options.argv.empty() ? "" : options.argv.front();
   Result<std::unique_ptr<Process>> process = Process::spawn(loop, options);
   if (!process) co_return fail(process.error());

@@ -77,7 +77,8 @@ struct CommandOutput {
   std::string err;
 };
 
-/// Runs a program to its end with captured output and an optional input. Output above `max_output_bytes` a stream kills
+/// Runs a program to its end with captured output and an optional input; descriptors of `options` beyond 2 are passed
+/// on. Output above `max_output_bytes` a stream kills
 /// it and is `resource_exhausted`. Dropping the task kills it and its process group.
 Task<Result<CommandOutput>> run_command(Loop& loop, SpawnOptions options, std::string input = {},
                                         std::size_t max_output_bytes = std::size_t{16} << 20U);
