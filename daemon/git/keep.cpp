@@ -41,7 +41,8 @@ Result<void> check_names(const std::vector<Ref>& refs, Trust trust) {
   for (const Ref& ref : refs) {
     const bool ours = ref.name.starts_with("refs/heads/swarm/") || ref.name == "refs/swarm/base";
     const bool users = ref.name.starts_with("refs/heads/") || ref.name.starts_with("refs/tags/");
-    if (!ours && !(trust == Trust::user && users)) {
+    const bool member = ref.name.starts_with("refs/swarm/bases/");  // of several repositories
+    if (!ours && !(trust == Trust::user && (users || member))) {
       return fail(Code::failed_precondition, fmt::format("a name '{}' may not be set from there", shown(ref.name)));
     }
     if (ref.name.find_first_of(std::string_view("\0\n ", 3)) != std::string::npos || !is_object_id(ref.id)) {

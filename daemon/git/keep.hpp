@@ -39,6 +39,8 @@ struct Publication {
   std::string branch;  ///< "swarm/<name>": `refs/heads/` of it is written, nothing else
   /// Replace a branch that holds other commits; else that is `failed_precondition`.
   enum class Existing { refuse, replace } existing = Existing::refuse;
+  /// Only say whether it could be done.
+  enum class Depth { look, all } depth = Depth::all;
 };
 
 /// What was published.
@@ -81,6 +83,9 @@ class Keep {
   /// Copies a commit into the user's repository and sets the branch. Idempotent. `failed_precondition` when the branch
   /// is checked out there or holds other commits, `permission_denied` where the repository is another user's.
   async::Task<Result<Published>> publish(Publication publication) const;
+
+  /// Puts a branch back to where it was, if it still stands where `publish` has set it.
+  async::Task<Result<void>> withdraw(std::string repository, Published published) const;
 
   /// Checks everything: `failed_precondition` with what git says.
   async::Task<Result<void>> check() const;

@@ -74,6 +74,8 @@ async::Task<Result<Published>> Keep::publish(Publication publication) const {
     }
   }
 
+  if (publication.depth == Publication::Depth::look) co_return done;
+
   const Result<std::string> all =
       co_await program_.run(call_there({"for-each-ref", "--format=%(objectname) %(refname)"}));
   if (!all) co_return fail(all.error());
@@ -101,6 +103,20 @@ async::Task<Result<Published>> Keep::publish(Publication publication) const {
   const Result<std::string> updated = co_await program_.run(std::move(update));
   if (!updated) co_return fail(updated.error(), "publish");
   co_return done;
+}
+
+async::Task<Result<void>> Keep::withdraw(std::string repository, Published published) const {
+  if (published.before == published.commit) co_return {};
+  const auto user = co_await Source::open(program_, repository, directory_ + "/unused");
+  if (!user) co_return fail(user.error());
+  GitCall update{.git_dir = (*user)->info().common_dir,
+                 .arguments = {"-c", "core.logAllRefUpdates=true", "update-ref", "-m", "swarmd: withdrawn", "--stdin"}};
+  const std::string ref = "refs/heads/" + published.branch;
+  update.input = published.before.empty() ? fmt::format("delete {} {}\n", ref, published.commit)
+                                          : fmt::format("update {} {} {}\n", ref, published.before, published.commit);
+  const Result<std::string> updated = co_await program_.run(std::move(update));
+  if (!updated) co_return fail(updated.error(), "withdraw");
+  co_return {};
 }
 
 }  // namespace swarm::git
