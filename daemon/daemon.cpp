@@ -10,6 +10,7 @@
 #include "daemon/providers/registry.hpp"
 #include "daemon/rpc/e2b.hpp"
 #include "daemon/rpc/health.hpp"
+#include "daemon/ship/remote.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/signals.hpp"
 #include "protocol/core/version.hpp"
@@ -130,8 +131,17 @@ Result<void> Daemon::open() {
                                                                  .observer = setup_.parts.observer,
                                                                  .steward = steward_.get(),
                                                                  .reconcile_every = setup_.parts.reconcile_every});
-  teams_ = std::make_unique<Teams>(loop_, *store_, random_, *sandboxes_, setup_.places, accounts_->costs().meter(),
-                                   accounts_->vault(), setup_.loaded.config, setup_.parts.watch_run);
+  teams_ = std::make_unique<Teams>(Teams::Setup{.loop = loop_,
+                                                .store = *store_,
+                                                .random = random_,
+                                                .sandboxes = *sandboxes_,
+                                                .places = setup_.places,
+                                                .meter = accounts_->costs().meter(),
+                                                .vault = accounts_->vault(),
+                                                .redactor = setup_.redactor,
+                                                .limiters = accounts_->limiters(),
+                                                .config = setup_.loaded.config,
+                                                .watch_run = setup_.parts.watch_run});
   forwards_ = std::make_unique<forward::Forwards>(loop_, *store_, *sandboxes_, setup_.loaded.config, random_);
   e2b_endpoint_ = std::make_unique<e2b_endpoint::Endpoint>(
       e2b_endpoint::Endpoint::Surroundings{.loop = loop_,
@@ -251,6 +261,7 @@ Result<api::DaemonReloadReply> Daemon::reload() {
   }
   config::Config& running = setup_.loaded.config;
   e2b::adopt_environment(wanted->config, &running);
+  ship::adopt_environment(wanted->config, &running);
   api::DaemonReloadReply reply;
   for (const config::Change& change : config::diff(running, wanted->config)) {
     switch (change.reload) {

@@ -9,6 +9,7 @@
 
 #include "daemon/providers/e2b/settings.hpp"
 #include "daemon/secrets/sources.hpp"
+#include "daemon/ship/remote.hpp"
 #include "protocol/core/version.hpp"
 
 namespace swarm {
@@ -50,6 +51,7 @@ int serve(const Options& options, Parts parts) {
   }
   if (parts.adjust) parts.adjust(loaded->config);
   e2b::adopt_environment(loaded->config);
+  ship::adopt_environment(loaded->config);
   if (!loaded->config.daemon.socket.empty()) places->socket = loaded->config.daemon.socket;
   if (options.socket) places->socket = *options.socket;
   if (Result<void> fits = check_socket_path(places->socket); !fits) return complain(fits.error());

@@ -1,5 +1,6 @@
 #include "daemon/teams.hpp"
 
+#include "daemon/rpc/ship.hpp"
 #include "daemon/rpc/swarm.hpp"
 #include "daemon/rpc/workflow.hpp"
 #include "daemon/workflow/schema.hpp"
@@ -42,42 +43,57 @@ std::optional<team::Home> SwarmHomes::of_sandbox(const std::string& sandbox) con
       .swarm = std::move(place->swarm), .name = std::move(place->name), .sandbox = std::move(place->sandbox)};
 }
 
-Teams::Teams(async::Loop& loop, store::Store& store, Random& random, sandbox::Sandboxes& sandboxes,
-             const Places& places, costs::Meter& meter, secrets::Vault& vault, const config::Config& config,
-             std::function<void(const std::string& step, bool before)> watch_run)
-    : git_(loop),
-      models_({.loop = loop,
-               .store = store,
-               .random = random,
-               .vault = vault,
-               .meter = &meter,
-               .upstream = [&config](const std::string& provider) { return upstream(config, provider); }}),
-      swarms_({.loop = loop,
-               .store = store,
-               .random = random,
-               .sandboxes = sandboxes,
+Teams::Teams(Setup setup)
+    : git_(setup.loop),
+      models_(
+          {.loop = setup.loop,
+           .store = setup.store,
+           .random = setup.random,
+           .vault = setup.vault,
+           .meter = &setup.meter,
+           .upstream = [&config = setup.config](const std::string& provider) { return upstream(config, provider); }}),
+      swarms_({.loop = setup.loop,
+               .store = setup.store,
+               .random = setup.random,
+               .sandboxes = setup.sandboxes,
                .git = git_,
-               .repos = places.repos,
+               .repos = setup.places.repos,
                .models = &models_,
-               .meter = &meter}),
+               .meter = &setup.meter,
+               .config = &setup.config}),
       ports_(swarms_),
-      engine_(loop, store, random, ports_, {.watch = std::move(watch_run)}),
+      engine_(setup.loop, setup.store, setup.random, ports_, {.watch = std::move(setup.watch_run)}),
       runs_(engine_),
-      homes_(swarms_) {
+      homes_(swarms_),
+      shipping_({.loop = setup.loop,
+                 .store = setup.store,
+                 .random = setup.random,
+                 .swarms = swarms_,
+                 .git = git_,
+                 .vault = setup.vault,
+                 .redactor = setup.redactor,
+                 .limiters = setup.limiters,
+                 .config = setup.config}) {
   swarms_.connect(runs_);
+  swarms_.connect(shipping_);
 }
 
-std::array<store::Domain, 2> Teams::domains() { return {swarms::kSwarmDomain, workflow::kWorkflowDomain}; }
+std::array<store::Domain, 3> Teams::domains() {
+  return {swarms::kSwarmDomain, workflow::kWorkflowDomain, ship::kShipDomain};
+}
 
 async::Task<Result<void>> Teams::start() {
   // Swarms first: the engine acts on them as soon as it goes on.
   const Result<void> swarms = co_await swarms_.recover();
   if (!swarms) co_return fail(swarms.error());
-  Result<void> runs = co_await engine_.recover();
-  co_return runs;
+  const Result<void> runs = co_await engine_.recover();
+  if (!runs) co_return fail(runs.error());
+  Result<void> shipments = co_await shipping_.recover();
+  co_return shipments;
 }
 
 void Teams::stop() {
+  shipping_.stop();
   ports_.stop();
   swarms_.stop();
   models_.stop();
@@ -85,6 +101,7 @@ void Teams::stop() {
 
 void Teams::add_methods(wire::Router& host, wire::Router& tunnel) {
   rpc::add_swarm_methods(host, swarms_);
+  rpc::add_ship_methods(host, shipping_);
   rpc::add_workflow_methods({.host = host, .tunnel = tunnel}, homes_, engine_);
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "daemon/config/config.hpp"
+#include "daemon/limits/limiters.hpp"
 #include "daemon/model/gateway.hpp"
+#include "daemon/ship/shipping.hpp"
 #include "daemon/swarm/engine_runs.hpp"
 #include "daemon/swarm/ports.hpp"
 #include "daemon/swarm/swarms.hpp"
@@ -21,17 +23,28 @@ class SwarmHomes final : public team::Homes {
   swarms::Swarms& swarms_;
 };
 
-/// Swarms with what they stand on, put together: git on the host and the ports of the workflow engine.
+/// Swarms with what they stand on, put together: git on the host, the ports of the workflow engine, and the way out.
 class Teams {
  public:
-  Teams(async::Loop& loop, store::Store& store, Random& random, sandbox::Sandboxes& sandboxes, const Places& places,
-        costs::Meter& meter, secrets::Vault& vault, const config::Config& config,
-        std::function<void(const std::string& step, bool before)> watch_run);
+  struct Setup {
+    async::Loop& loop;
+    store::Store& store;
+    Random& random;
+    sandbox::Sandboxes& sandboxes;
+    const Places& places;
+    costs::Meter& meter;
+    secrets::Vault& vault;
+    secrets::Redactor& redactor;
+    limits::Limiters& limiters;
+    const config::Config& config;
+    std::function<void(const std::string& step, bool before)> watch_run;
+  };
+  explicit Teams(Setup setup);
   Teams(const Teams&) = delete;
   Teams& operator=(const Teams&) = delete;
 
   /// The tables that the store must have.
-  [[nodiscard]] static std::array<store::Domain, 2> domains();
+  [[nodiscard]] static std::array<store::Domain, 3> domains();
 
   /// Takes up what an earlier run of the daemon left. When sandboxes are recovered.
   async::Task<Result<void>> start();
@@ -53,6 +66,7 @@ class Teams {
   workflow::Engine engine_;
   swarms::EngineRuns runs_;
   SwarmHomes homes_;
+  ship::Shipping shipping_;
 };
 
 }  // namespace swarm

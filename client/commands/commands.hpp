@@ -27,6 +27,8 @@ void add_monitor_command(CLI::App& root, Selection& selection);
 void add_report_command(CLI::App& root, Selection& selection);
 void add_team_commands(CLI::App& root, Selection& selection);
 void add_swarm_commands(CLI::App& root, Selection& selection);
+/// In the group `swarm`.
+void add_ship_commands(CLI::App& group, Selection& selection);
 void add_work_commands(CLI::App& root, Selection& selection);
 void add_decide_commands(CLI::App& root, Selection& selection);
 void add_workflow_commands(CLI::App& root, Selection& selection);

@@ -6,6 +6,7 @@
 #include "client/commands/call.hpp"
 #include "client/commands/commands.hpp"
 #include "client/commands/sandbox_views.hpp"
+#include "client/commands/ship_options.hpp"
 #include "client/commands/swarm_target.hpp"
 #include "client/output/human.hpp"
 #include "client/output/sanitizer.hpp"
@@ -46,16 +47,55 @@ void add_swarm_option(CLI::App& command, std::string& swarm) {
   command.add_option("--swarm", swarm, "The swarm, where there are several")->type_name("SWARM");
 }
 
-void add_decision(CLI::App& root, Selection& selection, const std::string& name, const std::string& help,
+/// Shipments wait for a person, too: those that change protected paths.
+bool is_shipment(const std::string& id) { return id.starts_with("shp_"); }
+
+void show_decided(Context& context, const api::ShipmentInfo& shipment) {
+  const bool goes = shipment.state != api::ShipmentState::rejected;
+  context.printer.note(fmt::format("{} is {}", shipment.id, goes ? "approved, and goes on" : "rejected"));
+}
+
+/// What waits for a person: questions first, then shipments.
+async::Task<Result<int>> list(Context& context, std::string swarm, bool all) {
+  Result<std::unique_ptr<Client>> client = co_await Client::open(context);
+  if (!client) co_return fail(client.error());
+  const Result<api::HumanListReply> questions =
+      co_await (*client)->call(api::kHumanList, in_swarm<api::HumanListRequest>(swarm, {.open = !all, .limit = 1000}));
+  if (!questions) co_return fail(questions.error());
+  if (context.printer.json()) {
+    context.printer.document_of(*questions);
+    co_return kExitOk;
+  }
+  const Result<api::SwarmShipmentsReply> shipments = co_await (*client)->call(
+      api::kSwarmShipments, in_swarm<api::SwarmShipmentsRequest>(swarm, {.shipment = {}, .open = true, .limit = 1000}));
+  if (!shipments) co_return fail(shipments.error());
+  bool waits = false;
+  for (const api::ShipmentInfo& shipment : shipments->shipments) {
+    if (shipment.state != api::ShipmentState::approval) continue;
+    waits = true;
+    context.printer.fields(shipment_fields(shipment, context.now()));
+    context.printer.line("");
+  }
+  if (!waits || !questions->questions.empty()) show_questions(context, *questions);
+  co_return kExitOk;
+}
+
+void add_decision(CLI::App& root, Selection& selection, const std::string& name, const std::string& help, bool yes,
                   const api::Method<api::InSwarm<api::HumanDecideRequest>, api::QuestionInfo>& method) {
   CLI::App& command = add_command(root, selection, name, help);
   const auto word = std::make_shared<Word>();
   add_swarm_option(command, word->swarm);
-  command.add_option("QUESTION", word->question, "Its id, or a unique prefix of it; 'swarmctl questions' lists them")
+  command
+      .add_option("QUESTION", word->question,
+                  "The id of a question or of a shipment, or a unique prefix of it; 'swarmctl questions' lists them")
       ->required();
   command.add_option("--reason", word->text, "Why; agents read it")->type_name("TEXT");
-  command.callback([&selection, &method, word] {
-    selection.action = [&method, word](Context& context) {
+  command.callback([&selection, &method, word, yes] {
+    selection.action = [&method, word, yes](Context& context) {
+      if (is_shipment(word->question)) {
+        return call_and_show(context, api::kSwarmDecide,
+                             {.shipment = word->question, .approve = yes, .reason = word->text}, show_decided);
+      }
       return call_and_show(
           context, method,
           in_swarm<api::HumanDecideRequest>(word->swarm, {.question = word->question, .reason = word->text}),
@@ -73,15 +113,11 @@ void add_decide_commands(CLI::App& root, Selection& selection) {
   add_swarm_option(ls, listed->swarm);
   ls.add_flag("-a,--all", *all, "Also those that are over");
   ls.callback([&selection, listed, all] {
-    selection.action = [listed, all](Context& context) {
-      return call_and_show(context, api::kHumanList,
-                           in_swarm<api::HumanListRequest>(listed->swarm, {.open = !*all, .limit = 1000}),
-                           show_questions);
-    };
+    selection.action = [listed, all](Context& context) { return list(context, listed->swarm, *all); };
   });
 
-  add_decision(root, selection, "approve", "Say yes to what waits for a person", api::kHumanApprove);
-  add_decision(root, selection, "reject", "Say no to what waits for a person", api::kHumanReject);
+  add_decision(root, selection, "approve", "Say yes to what waits for a person", true, api::kHumanApprove);
+  add_decision(root, selection, "reject", "Say no to what waits for a person", false, api::kHumanReject);
 
   CLI::App& answer = add_command(root, selection, "answer", "Answer a question of an agent",
                                  "  swarmctl answer qst_01k \"use the second one\"\n");

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "client/commands/arguments.hpp"
 #include "client/commands/commands.hpp"
 #include "client/commands/follow_swarm.hpp"
+#include "client/commands/ship_options.hpp"
 #include "client/commands/swarm_target.hpp"
 #include "client/commands/swarm_views.hpp"
 #include "client/exit_codes.hpp"
@@ -39,6 +41,9 @@ struct DeployOptions {
   std::vector<std::string> env;
   std::vector<std::string> labels;
   bool keep_sandbox = false;
+  bool push = false;
+  bool pull_request = false;
+  api::ShipmentWish ship;
   bool follow = false;
   bool detach = false;
   bool dry_run = false;
@@ -48,13 +53,15 @@ Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const s
   if (options.feature.empty()) {
     return fail(Code::invalid_argument, "say what is to be done with --feature \"...\"");
   }
-  if (options.repos.size() > 1) {
-    return fail(Code::unimplemented, "one task over several repositories cannot be deployed yet; give --repo once");
-  }
   if (options.topology != "shared") {
     return fail(
         Code::unimplemented,
         fmt::format("--topology {} is not there yet; with 'shared' all agents share one sandbox", options.topology));
+  }
+  if (!options.push && !options.pull_request && options.ship != api::ShipmentWish{}) {
+    return fail(Code::invalid_argument,
+                "--remote, --into, --title, --body, --pr-label and --draft say how a result "
+                "leaves; add --push or --pr");
   }
   if (options.follow && options.detach) {
     return fail(Code::invalid_argument, "--follow stays until the end and --detach does not; leave one of them out");
@@ -66,13 +73,29 @@ Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const s
   const std::string given = options.repos.empty() ? "." : options.repos.front();
   const std::filesystem::path repo = std::filesystem::canonical(given, error);
   if (error) return fail(Code::not_found, fmt::format("--repo '{}': {}", given, error.message()));
+  std::vector<std::string> more_repos;
+  for (std::size_t i = 1; i < options.repos.size(); ++i) {
+    more_repos.push_back(std::filesystem::canonical(options.repos[i], error).string());
+    if (error) return fail(Code::not_found, fmt::format("--repo '{}': {}", options.repos[i], error.message()));
+  }
   const auto env = read_pairs("--env", options.env);
   if (!env) return fail(env.error());
   const auto labels = read_pairs("--label", options.labels);
   if (!labels) return fail(labels.error());
   const auto timeout = read_duration("--test-timeout", options.test_timeout);
   if (!timeout) return fail(timeout.error());
+  std::string definition;
+  if (options.workflow.find('/') != std::string::npos || options.workflow.ends_with(".toml")) {
+    std::ifstream file(options.workflow, std::ios::binary);
+    definition.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    if (!file || definition.empty()) {
+      return fail(Code::not_found, fmt::format("--workflow '{}' cannot be read; 'swarmctl workflow show NAME' prints "
+                                               "one to begin with",
+                                               options.workflow));
+    }
+  }
   api::SwarmCreateRequest request{.repo = repo.string(),
+                                  .more_repos = more_repos,
                                   .feature = options.feature,
                                   .name = non_empty(options.name),
                                   .base = options.base,
@@ -80,7 +103,8 @@ Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const s
                                   .kind = options.kind,
                                   .mode = options.one_shot ? api::AgentMode::one_shot : api::AgentMode::full_screen,
                                   .team = {},
-                                  .workflow = options.workflow,
+                                  .workflow = definition.empty() ? options.workflow : "file",
+                                  .definition = definition,
                                   .test_command = options.test_command,
                                   .review = {.reviewers = options.reviewers, .rounds = options.rounds},
                                   .provider = non_empty(provider),
@@ -89,6 +113,10 @@ Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const s
                                   .labels = *labels,
                                   .keep_sandbox = options.keep_sandbox,
                                   .dry_run = options.dry_run};
+  if (options.push || options.pull_request) {
+    request.ship = options.ship;
+    request.ship->pull_request = options.pull_request;
+  }
   if (*timeout) request.test_timeout_ms = **timeout;
   if (!options.roles.empty()) {
     const std::size_t count = std::max<std::size_t>(options.agents, options.roles.size());
@@ -117,6 +145,15 @@ void show_end(Context& context, const api::SwarmInfo& swarm, const std::vector<a
   if (!swarm.published.empty()) {
     context.printer.line(
         fmt::format("\nThe result is branch {} ({}).", one_line(swarm.branch), swarm.published.substr(0, 10)));
+    for (const api::SwarmRepo& repo : swarm.repos) {
+      const std::string place = one_line(repo.repo);
+      context.printer.line(repo.published.empty() ? fmt::format("  {}: nothing of it was changed", place)
+                                                  : fmt::format("  {}: {}", place, repo.published.substr(0, 10)));
+    }
+    if (!swarm.repos.empty()) {
+      context.printer.note(fmt::format("Next: swarmctl swarm diff {0}, swarmctl report {0}", name));
+      return;
+    }
     context.printer.note(fmt::format("Next: git diff {}..{}, swarmctl report {}", swarm.base_commit.substr(0, 10),
                                      one_line(swarm.branch), name));
   } else if (!swarm.head.empty()) {
@@ -125,13 +162,28 @@ void show_end(Context& context, const api::SwarmInfo& swarm, const std::vector<a
   }
 }
 
-async::Task<Result<int>> follow(Context& context, api::SwarmInfo swarm, std::uint64_t from) {
+/// Whether a shipment does nothing any more by itself.
+bool is_settled(api::ShipmentState state) {
+  return state == api::ShipmentState::done || state == api::ShipmentState::failed ||
+         state == api::ShipmentState::rejected || state == api::ShipmentState::approval;
+}
+
+async::Task<Result<int>> follow(Context& context, api::SwarmInfo swarm, std::uint64_t from, bool ships) {
   SwarmEvents events(context, swarm.id, from);
-  const auto told = [&context](const api::Event& event) {
+  bool over = false;
+  bool settled = !ships;
+  const auto told = [&](const api::Event& event) {
     show_line(context, event);
-    if (event.type != api::kSwarmState.name) return true;
-    const Result<api::SwarmStateChanged> data = api::decode_reply<api::SwarmStateChanged>(event.data);
-    return !data || !is_over(data->to);
+    if (event.type == api::kSwarmState.name) {
+      const Result<api::SwarmStateChanged> data = api::decode_reply<api::SwarmStateChanged>(event.data);
+      over = over || (data && is_over(data->to));
+      if (data && is_over(data->to) && data->to != api::SwarmState::done) settled = true;
+    }
+    if (event.type == api::kShipmentChanged.name) {
+      const Result<api::ShipmentChanged> data = api::decode_reply<api::ShipmentChanged>(event.data);
+      settled = !data || is_settled(data->state);
+    }
+    return !over || !settled;
   };
   const Result<void> followed = co_await events.follow(told, kPatience);
   if (!followed) {
@@ -146,6 +198,12 @@ async::Task<Result<int>> follow(Context& context, api::SwarmInfo swarm, std::uin
   const Result<api::SwarmLogReply> log =
       co_await (*client)->call(api::kSwarmLog, in_swarm<api::SwarmLogRequest>(swarm.id));
   show_end(context, *end, log ? log->commits : std::vector<api::SwarmCommit>{});
+  if (end->state == api::SwarmState::done && ships) {
+    const Result<api::SwarmShipmentsReply> sent = co_await (*client)->call(
+        api::kSwarmShipments, in_swarm<api::SwarmShipmentsRequest>(swarm.id, {.shipment = {}, .limit = 1}));
+    if (!sent) co_return fail(sent.error());
+    if (!sent->shipments.empty()) co_return show_shipment(context, sent->shipments.front());
+  }
   if (end->state == api::SwarmState::done) co_return kExitOk;
   if (end->state == api::SwarmState::failed) {
     co_return fail(Code::failed_precondition, fmt::format("swarm {} failed: {}", end->name, end->reason));
@@ -191,7 +249,7 @@ async::Task<Result<int>> deploy(Context& context, DeployOptions options) {
         fmt::format("Swarm {} with {} agents works on {} at {}; Ctrl-C leaves it alone, and it goes on", made->name,
                     made->agents.size(), one_line(made->repo), made->base_commit.substr(0, 10)));
   }
-  Result<int> status = co_await follow(context, *made, *from);
+  Result<int> status = co_await follow(context, *made, *from, request->ship.has_value());
   co_return status;
 }
 
@@ -204,7 +262,10 @@ void add_deploy_command(CLI::App& root, Selection& selection) {
                   "  swarmctl deploy --feature \"Make the build green\" --workflow ci-fix --detach\n"
                   "  swarmctl deploy --agent 'cmd:./my-agent' --feature \"...\" --dry-run\n");
   auto options = std::make_shared<DeployOptions>();
-  command.add_option("--repo", options->repos, "The repository (the current directory)")
+  command
+      .add_option(
+          "--repo", options->repos,
+          "The repository (the current directory); given several times, the task lands in all of them or in none")
       ->type_name("PATH")
       ->allow_extra_args(false);
   command.add_option("--feature,FEATURE", options->feature, "What is to be done, in words")->type_name("TEXT");
@@ -229,13 +290,19 @@ void add_deploy_command(CLI::App& root, Selection& selection) {
                   "What must succeed before anything is merged; else as the files tell")
       ->type_name("COMMAND");
   command.add_option("--test-timeout", options->test_timeout, "How long that may take (10m)")->type_name("DURATION");
-  command.add_option("--workflow", options->workflow, "Which workflow (autonomous-dev)")->type_name("NAME");
+  command.add_option("--workflow", options->workflow, "Which workflow, or the path of one (autonomous-dev)")
+      ->type_name("NAME|FILE");
   command.add_option("--reviewers", options->reviewers, "How many others approve each change; 0: nobody looks (1)")
       ->type_name("N");
   command.add_option("--rounds", options->rounds, "Rounds of review before a change is in dispute (4)")->type_name("N");
   command.add_option("--env", options->env, "Environment of the agents; may be repeated")->type_name("KEY=VALUE");
   command.add_option("--label", options->labels, "A mark to find it by; may be repeated")->type_name("KEY=VALUE");
   command.add_flag("--keep-sandbox", options->keep_sandbox, "Leave the sandbox when it is over");
+  command.add_flag("--push", options->push, "When it is done, push the result with this host's credentials");
+  command.add_flag("--pr", options->pull_request, "When it is done, push the result and open a pull request");
+  command.add_option("--remote", options->ship.remote, "Where to: a remote of the repository, or a URL (origin)")
+      ->type_name("REMOTE");
+  add_pull_request_options(command, options->ship);
   command.add_flag("-f,--follow", options->follow,
                    "Show how it goes on until it is over (what happens without --detach)");
   command.add_flag("-d,--detach", options->detach, "Print its name and return");

@@ -114,6 +114,11 @@ std::string joined(const std::vector<std::string>& words) { return fmt::format("
 void add_summary(Document& document, const Material& material) {
   const api::SwarmInfo& swarm = material.swarm;
   document.paragraph(swarm.feature);
+  if (!swarm.protected_paths.empty()) {
+    document.paragraph(
+        fmt::format("Look here first: this changes protected path{} {}. A push of it waits for a person.",
+                    swarm.protected_paths.size() == 1 ? "" : "s", joined(swarm.protected_paths)));
+  }
   std::vector<std::vector<std::string>> rows{
       {"State", swarm.reason.empty() ? name_of(swarm.state) : name_of(swarm.state) + ": " + swarm.reason},
       {"Repository", swarm.repo},

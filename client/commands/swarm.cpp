@@ -218,6 +218,8 @@ void add_swarm_commands(CLI::App& root, Selection& selection) {
     };
   });
 
+  add_ship_commands(group, selection);
+
   CLI::App& discarding = add_command(group, selection, "discard", "Throw the work of a swarm that is over away");
   auto discard_target = std::make_shared<SwarmTarget>();
   auto branch = std::make_shared<bool>(false);

@@ -104,7 +104,12 @@ Fields swarm_fields(const api::SwarmInfo& swarm, WallTime now) {
       style_of(swarm.state));
   fields.add("Reason", sanitized(swarm.reason));
   fields.add("Feature", sanitized(swarm.feature));
-  fields.add("Repository", one_line(swarm.repo));
+  if (swarm.repos.empty()) fields.add("Repository", one_line(swarm.repo));
+  for (const api::SwarmRepo& repo : swarm.repos) {
+    fields.add("Repository",
+               fmt::format("{} as {} from {}{}", one_line(repo.repo), one_line(repo.name), short_id(repo.base_commit),
+                           repo.head.empty() ? "" : ", merged " + short_id(repo.head)));
+  }
   fields.add("Base", fmt::format("{} ({})", one_line(swarm.base), short_id(swarm.base_commit)));
   fields.add("Branch", swarm.published.empty()
                            ? one_line(swarm.branch) + " (not set yet)"
@@ -250,6 +255,14 @@ std::string event_line(const api::Event& event) {
     if (!data || data->phase.empty()) return {};
     return fmt::format("run {} in phase {}{}", name_of(data->state), one_line(data->phase),
                        data->reason.empty() ? "" : ": " + one_line(data->reason));
+  }
+  if (event.type == api::kShipmentChanged.name) {
+    const auto data = data_of<api::ShipmentChanged>(event);
+    if (!data) return {};
+    std::string line = fmt::format("shipment {}", name_of(data->state));
+    if (!data->reason.empty()) line += ": " + one_line(data->reason);
+    if (!data->urls.empty()) line += ": " + one_line(fmt::format("{}", fmt::join(data->urls, ", ")));
+    return line;
   }
   if (event.type == api::kHumanNotice.name) {
     const auto data = data_of<api::HumanNotice>(event);

@@ -152,6 +152,35 @@ struct Model {
   std::string secret;  ///< empty: the secret called as the provider
 };
 
+/// [git]
+struct Git {
+  /// A push of a change to one of these could act with more rights than its author: it waits for a person.
+  std::vector<std::string> protected_paths = {
+      // What services run by themselves when it is pushed.
+      "/.github/workflows/", "/.github/actions/", "/.gitea/", "/.forgejo/", "/.gitlab-ci.yml", "/.gitlab/",
+      "/.circleci/", "/.travis.yml", "/azure-pipelines.yml", "/.azure-pipelines/", "Jenkinsfile", "/.drone.yml",
+      "/.woodpecker/", "/.woodpecker.yml", "/.buildkite/", "/.teamcity/", "/appveyor.yml", "/.appveyor.yml",
+      "/bitbucket-pipelines.yml", "/.cirrus.yml", "/.pre-commit-config.yaml",
+      // What git and its hooks obey.
+      ".gitmodules", ".gitattributes", "/.husky/", "/.githooks/", "/lefthook.yml",
+      // Who has to look at what.
+      "/CODEOWNERS", "/.github/CODEOWNERS", "/docs/CODEOWNERS",
+      // What shells and editors run when they are opened there.
+      ".envrc", ".vscode/", ".idea/", ".devcontainer/", ".devcontainer.json", ".exrc", ".nvim.lua",
+      // What agents obey.
+      "CLAUDE.md", "AGENTS.md", "GEMINI.md", ".claude/", ".codex/", ".gemini/", ".opencode/", ".cursor/",
+      ".cursorrules", ".mcp.json", "/.github/copilot-instructions.md"};
+};
+
+/// [forge.NAME]: a service that holds repositories and speaks GitHub's API.
+struct Forge {
+  std::string host;     ///< as in the remote's URL, with its port; empty: `NAME`
+  std::string api_url;  ///< empty: https://api.github.com, or https://HOST/api/v3
+  std::string secret = "github";
+  std::string user = "x-access-token";
+  std::filesystem::path ca_file;
+};
+
 /// [e2b_endpoint]: E2B's API on the sandboxes of this daemon.
 struct E2bEndpoint {
   bool enabled = false;
@@ -219,6 +248,8 @@ struct Config {
   std::map<std::string, Pool> pools;
   std::map<std::string, Service> services;
   std::map<std::string, Model> models;
+  Git git;
+  std::map<std::string, Forge> forges;
   std::map<std::string, Secret> secrets;
   Costs costs;
   std::map<std::string, Price> prices;

@@ -356,6 +356,30 @@ std::vector<Section> build_sandbox_sections() {
            setting("secret", &Model::secret, now,
                    "The secret that is the key. Empty: the one that is called as the provider. One that names "
                    "`swarms` is for those alone; else every agent's calls use it.")}),
+      fixed("git", &Config::git, "What agents' commits may bring about on the host and beyond it.",
+            {setting("protected_paths", &Git::protected_paths, now,
+                     "A change of one of these is pushed only when a person has approved it. Patterns as in "
+                     "`.gitignore`: with a slash before its end from the root, else at any depth; `*`, `**`, `?`. "
+                     "Letters match in either case.")}),
+      named("forge", &Config::forges,
+            "Services that hold repositories and speak GitHub's API. github.com needs no entry: its token is the "
+            "secret `github`, by itself GITHUB_TOKEN of the daemon's environment, else what git's credential helper "
+            "has.",
+            {setting("host", &Forge::host, now, "Its host as in the URLs of remotes. Empty: the name of this section."),
+             setting("api_url", &Forge::api_url, now,
+                     "Base URL of its API, without a slash at its end. Empty: `https://api.github.com`, or "
+                     "`https://HOST/api/v3`.",
+                     {"an http or https URL that does not end with a slash",
+                      [](const std::string& url) {
+                        return url.empty() ||
+                               ((url.starts_with("https://") || url.starts_with("http://")) && !url.ends_with('/'));
+                      },
+                      {}}),
+             setting("secret", &Forge::secret, now,
+                     "The secret with its token. Where there is none, git's credential helper is asked."),
+             setting("user", &Forge::user, now, "The user name that pushes go with, beside the token."),
+             setting("ca_file", &Forge::ca_file, now,
+                     "Certificates that its TLS is checked against (PEM). Empty: the system's.")}),
       concealed(named(
           "secret", &Config::secrets,
           "Where a secret comes from and who may use it. The value itself never stands in this file.",

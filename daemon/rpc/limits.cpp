@@ -119,6 +119,12 @@ std::vector<limits::Rule> limit_rules(const config::Config& config, const std::v
                    .spec = {.rate = Rate{40'000, 60s}, .burst = 500, .guard = 1s},
                    .counted = true,
                    .from = "built in"});
+  // GitHub: 5,000 requests an hour, and a second between two that change something.
+  rules.push_back({.pattern = "github/read/*",
+                   .spec = {.rate = Rate{5'000, 1h}, .burst = 100},
+                   .counted = true,
+                   .from = "built in"});
+  rules.push_back({.pattern = "github/write/*", .spec = {.rate = Rate{1, 1s}}, .counted = true, .from = "built in"});
   rules.push_back({.pattern = "mcp/*", .spec = {.rate = Rate{60, 1min}, .burst = 10}, .from = "built in"});
   rules.push_back({.pattern = "messages/*", .spec = {.rate = Rate{60, 1min}, .burst = 20}, .from = "built in"});
   return rules;

@@ -131,6 +131,64 @@ async::Task<Result<api::SwarmFetchReply>> Swarms::fetch(std::optional<std::strin
                                  .moved = published->before != published->commit};
 }
 
+std::string Swarms::keep_of(const std::string& swarm) const { return (with_.repos / swarm).string(); }
+
+async::Task<Result<Goods>> Swarms::goods(std::optional<std::string> what) {
+  const Result<Place> place = find(what);
+  if (!place) co_return fail(place.error());
+  if (const auto swarm = living(place->swarm)) {
+    const Result<std::string> kept = co_await keep_work(swarm);
+    if (!kept && swarm->record.info.head.empty()) co_return fail(kept.error());
+  }
+  Result<Record> record = co_await load_record(place->swarm);
+  if (!record) co_return fail(record.error());
+  const api::SwarmInfo& info = record->info;
+  if (info.head.empty()) {
+    co_return fail(Code::failed_precondition, fmt::format("swarm {} has merged nothing yet", info.name));
+  }
+  Goods goods{
+      .swarm = info.id,
+      .name = info.name,
+      .branch = info.branch,
+      .title = record->hidden.title.empty() ? info.feature.substr(0, info.feature.find('\n')) : record->hidden.title,
+      .body = record->hidden.body,
+      .cargoes = {}};
+  if (goods.body.empty()) {
+    // One that lives has its repository open; a second one would take what it receives for leftovers.
+    auto swarm = living(info.id);
+    if (swarm == nullptr) {
+      swarm = std::make_shared<Swarm>(with_.loop, with_.git, keep_of(info.id), *record);
+    }
+    const Result<std::vector<api::SwarmCommit>> commits =
+        co_await swarm->repository.log(info.base_commit, info.head, 100);
+    if (!commits) co_return fail(commits.error());
+    goods.body = info.feature + "\n\n";
+    for (const api::SwarmCommit& commit : *commits) {
+      if (commit.parents.size() < 2) goods.body += fmt::format("- {} ({})\n", commit.subject, commit.author);
+    }
+  }
+  if (info.repos.empty()) {
+    goods.cargoes.push_back({.name = info.repo_name,
+                             .repository = info.repo,
+                             .git_dir = record->hidden.git_dir.empty() ? info.repo : record->hidden.git_dir,
+                             .keep = keep_of(info.id),
+                             .base_branch = record->hidden.base_branch,
+                             .base_commit = info.base_commit,
+                             .head = info.head});
+  }
+  for (const api::SwarmRepo& repo : info.repos) {
+    const HiddenRepo& hidden = record->hidden.repos[repo.name];
+    goods.cargoes.push_back({.name = repo.name,
+                             .repository = repo.repo,
+                             .git_dir = hidden.git_dir,
+                             .keep = keep_of(info.id),
+                             .base_branch = hidden.base_branch,
+                             .base_commit = repo.base_commit,
+                             .head = repo.head});
+  }
+  co_return goods;
+}
+
 async::Task<Result<api::SwarmDiffReply>> Swarms::diff(std::optional<std::string> what, api::SwarmDiffRequest request) {
   Result<Record> record = co_await load_record(std::move(what));
   if (!record) co_return fail(record.error());
@@ -181,14 +239,17 @@ async::Task<Result<api::SwarmInfo>> Swarms::discard(std::optional<std::string> w
   if (swarm == nullptr) {
     swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / record->info.id).string(), *record);
   }
-  if (request.branch && !record->info.published.empty()) {
+  std::vector<api::SwarmRepo> branches = record->info.repos;
+  if (branches.empty()) branches.push_back({.repo = record->info.repo, .published = record->info.published});
+  for (const api::SwarmRepo& repo : branches) {
+    if (!request.branch || repo.published.empty()) continue;
     // Compare and delete: a branch that somebody has moved on is not ours any more.
-    const Result<async::CommandOutput> deleted = co_await with_.git.ask(
-        {.git_dir = {},
-         .cwd = record->info.repo,
-         .arguments = {"update-ref", "-d", "refs/heads/" + record->info.branch, record->info.published},
-         .env = {},
-         .input = {}});
+    const Result<async::CommandOutput> deleted =
+        co_await with_.git.ask({.git_dir = {},
+                                .cwd = repo.repo,
+                                .arguments = {"update-ref", "-d", "refs/heads/" + record->info.branch, repo.published},
+                                .env = {},
+                                .input = {}});
     if (!deleted) co_return fail(deleted.error());
     if (deleted->status.code != 0) {
       co_return fail(Code::failed_precondition, fmt::format("branch {} does not stand any more where it was set: {}",

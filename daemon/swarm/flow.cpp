@@ -1,6 +1,7 @@
 // The steps of a swarm's life. Each can be done again: what it makes is named by the swarm, and found again by that.
 #include <fmt/format.h>
 
+#include "daemon/git/protected_paths.hpp"
 #include "daemon/log/log.hpp"
 #include "daemon/swarm/agents.hpp"
 #include "daemon/swarm/swarms.hpp"
@@ -175,6 +176,10 @@ async::Task<Result<SwarmStep>> Swarms::do_step(std::shared_ptr<Swarm> swarm) {
       if (!swarm->record.info.head.empty() && swarm->record.hidden.publish_at_end) {
         const Result<git::Published> published = co_await publish(swarm, false);
         if (!published) co_return fail(published.error());
+        if (swarm->record.hidden.ship && !swarm->record.hidden.stop_asked) {
+          const Result<void> shipped = co_await outlet_->ship_at_end(swarm->id(), *swarm->record.hidden.ship);
+          if (!shipped) co_return fail(shipped.error(), "the result is a branch, but does not leave");
+        }
       }
       break;
     case SwarmStep::teardown:
@@ -257,9 +262,12 @@ async::Task<Result<void>> Swarms::open_team(std::shared_ptr<Swarm> swarm) {
 }
 
 async::Task<Result<void>> Swarms::import(std::shared_ptr<Swarm> swarm) {
-  const api::SwarmInfo info = swarm->record.info;
-  const Result<void> taken = co_await swarm->repository.take(info.repo, info.base_commit);
+  const bool several = !swarm->record.info.repos.empty();
+  auto taking =
+      several ? take_members(swarm) : swarm->repository.take(swarm->record.info.repo, swarm->record.info.base_commit);
+  const Result<void> taken = co_await std::move(taking);
   if (!taken) co_return fail(taken.error());
+  const api::SwarmInfo info = swarm->record.info;
   auto connection = co_await agentd(swarm);
   if (!connection) co_return fail(connection.error());
   const Result<void> brought =
@@ -298,6 +306,7 @@ async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
   if (info.run.empty()) {
     api::RunStartRequest request;
     request.workflow = info.workflow;
+    request.definition = swarm->record.hidden.definition;
     request.feature = info.feature;
     request.test_command = info.test_command;
     for (const api::SwarmAgentInfo& agent : info.agents) {
@@ -361,7 +370,24 @@ async::Task<Result<std::string>> Swarms::keep_work(std::shared_ptr<Swarm> swarm)
   if (!head) co_return fail(head.error());
   if (*head == info.base_commit) head->clear();  // nothing was merged
   if (*head != swarm->record.info.head && !head->empty()) {
-    const Result<void> written = co_await change(swarm, [to = *head](Record& record) { record.info.head = to; });
+    Result<std::vector<api::SwarmRepo>> repos = co_await split_heads(swarm, *head);
+    if (!repos) co_return fail(repos.error());
+    const Result<std::vector<std::string>> paths = co_await swarm->repository.changed_paths(info.base_commit, *head);
+    if (!paths) co_return fail(paths.error());
+    const config::Git defaults;
+    const std::vector<std::string>& patterns =
+        with_.config == nullptr ? defaults.protected_paths : with_.config->git.protected_paths;
+    std::vector<std::string> guarded;
+    for (const std::string& path : *paths) {
+      // Of several repositories each begins at its own root.
+      const std::string inside = repos->empty() ? path : path.substr(std::min(path.find('/') + 1, path.size()));
+      if (!git::protected_among(patterns, {inside}).empty()) guarded.push_back(path);
+    }
+    const Result<void> written = co_await change(swarm, [to = *head, guarded, repos = *repos](Record& record) {
+      record.info.head = to;
+      record.info.protected_paths = guarded;
+      for (std::size_t i = 0; i < repos.size(); ++i) record.info.repos.at(i).head = repos[i].head;
+    });
     if (!written) co_return fail(written.error());
   }
   co_return head;
@@ -369,6 +395,7 @@ async::Task<Result<std::string>> Swarms::keep_work(std::shared_ptr<Swarm> swarm)
 
 async::Task<Result<git::Published>> Swarms::publish(std::shared_ptr<Swarm> swarm, bool replace) {
   const api::SwarmInfo info = swarm->record.info;
+  if (!info.repos.empty()) co_return co_await publish_members(swarm, replace);
   Result<git::Published> published = co_await swarm->repository.publish(info.repo, info.branch, info.head, replace);
   if (!published) co_return fail(published.error());
   const Result<void> written =

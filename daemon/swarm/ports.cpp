@@ -278,6 +278,11 @@ async::Task<Result<workflow::Delivered>> Ports::deliver(workflow::StepKey key, w
     co_return fail(Code::failed_precondition,
                    fmt::format("the integration branch is at {}, and {} was to be delivered", *head, what.commit));
   }
+  const Result<void> said = co_await swarms_.change(in->swarm, [what](Record& record) {
+    record.hidden.title = what.title;
+    record.hidden.body = what.body;
+  });
+  if (!said) co_return fail(said.error());
   const Result<git::Published> published = co_await swarms_.publish(in->swarm, false);
   if (!published) co_return fail(published.error());
   co_return workflow::Delivered{.where = "refs/heads/" + published->branch, .commit = published->commit};

@@ -25,6 +25,19 @@ struct ModelPort {
   }
 };
 
+/// What is kept of one of several repositories.
+struct HiddenRepo {
+  std::string git_dir;
+  std::string base_branch;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("HiddenSwarmRepo", "What the daemon keeps of one of several repositories.");
+    d.field("git_dir", &HiddenRepo::git_dir, "Of the user's repository.");
+    d.field("base_branch", &HiddenRepo::base_branch, "The branch that work began from.");
+  }
+};
+
 /// Kept with the swarm, never shown.
 struct Hidden {
   std::map<std::string, std::string> env;
@@ -36,6 +49,14 @@ struct Hidden {
   std::uint32_t sandboxes = 0;                   ///< how many it had before the one that it has
   bool stop_asked = false;                       ///< a person ended it; the flow goes on with its end
   bool publish_at_end = true;
+  std::string base_branch;                  ///< that it began from; empty: none
+  std::string git_dir;                      ///< of the user's repository
+  std::map<std::string, HiddenRepo> repos;  ///< by name, where there are several
+  std::string joined;                       ///< the commit that has all of them; empty: not made yet
+  std::string title;                        ///< of its result, as its run says
+  std::string body;                         ///< the same, in full
+  std::string definition;                   ///< of its workflow; empty: the built-in one of that name
+  std::optional<api::ShipmentWish> ship;    ///< how its result leaves when it is done
 
   template <class D>
   static void describe(D& d) {
@@ -49,6 +70,14 @@ struct Hidden {
     d.field("sandboxes", &Hidden::sandboxes, "How many sandboxes it had before.");
     d.field("stop_asked", &Hidden::stop_asked, "A person ended it.");
     d.field("publish_at_end", &Hidden::publish_at_end, "What was merged is published when it ends.");
+    d.field("base_branch", &Hidden::base_branch, "The branch that it began from.");
+    d.field("git_dir", &Hidden::git_dir, "Of the user's repository.");
+    d.field("repos", &Hidden::repos, "Of several repositories, by name.");
+    d.field("joined", &Hidden::joined, "The commit that has all of them.");
+    d.field("title", &Hidden::title, "Of its result.");
+    d.field("body", &Hidden::body, "Of its result.");
+    d.field("definition", &Hidden::definition, "Of its workflow.");
+    d.field("ship", &Hidden::ship, "How its result leaves when it is done.");
   }
 };
 

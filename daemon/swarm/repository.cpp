@@ -79,6 +79,8 @@ async::Task<Result<Looked>> Repository::look(const git::Program& program, std::s
   Looked looked{.root = info.work_tree.empty() ? info.common_dir : info.work_tree,
                 .name = {},
                 .commit = {},
+                .branch = {},
+                .git_dir = info.common_dir,
                 .test_command = {},
                 .remarks = {}};
   looked.name = plain_name(looked.root);
@@ -92,6 +94,7 @@ async::Task<Result<Looked>> Repository::look(const git::Program& program, std::s
     Result<std::string> commit = commit_of(info, base);
     if (!commit) co_return fail(commit.error());
     looked.commit = std::move(*commit);
+    if (std::ranges::find(info.refs, "refs/heads/" + base, &git::Ref::name) != info.refs.end()) looked.branch = base;
   }
   if (info.dirty_paths > 0) {
     looked.remarks.push_back(
@@ -107,6 +110,10 @@ async::Task<Result<Looked>> Repository::look(const git::Program& program, std::s
   if (!tree) co_return fail(tree.error());
   if (tree->status.code != 0) {
     co_return fail(Code::not_found, fmt::format("'{}' is no commit of '{}'", looked.commit, looked.root));
+  }
+  if (base == "HEAD") {
+    const Result<async::CommandOutput> branch = co_await ask({"symbolic-ref", "--quiet", "--short", "HEAD"});
+    if (branch && branch->status.code == 0) looked.branch = branch->out.substr(0, branch->out.find('\n'));
   }
   // Files are read ahead: guessing is plain code.
   const std::vector<std::string> names = split(tree->out, '\0');
@@ -135,17 +142,79 @@ async::Task<Result<git::Keep*>> Repository::keep() {
 }
 
 async::Task<Result<void>> Repository::take(std::string path, std::string commit) {
+  return take_as(std::string(kBaseRef), std::move(path), std::move(commit));
+}
+
+async::Task<Result<void>> Repository::take_member(std::string path, git::Member member) {
+  return take_as("refs/swarm/bases/" + member.name, std::move(path), std::move(member.base));
+}
+
+async::Task<Result<std::string>> Repository::join(std::vector<git::Member> members, std::string message,
+                                                  std::int64_t seconds) {
   const auto turn = co_await turn_.take();
   Result<git::Keep*> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
-  const Result<std::string> there = co_await (*kept)->resolve(std::string(kBaseRef));
+  Result<std::string> commit =
+      co_await git::join_members(program_, (*kept)->directory(), std::move(members), std::move(message), seconds);
+  if (!commit) co_return fail(commit.error());
+  const Result<void> named = co_await (*kept)->receive({.pack = nullptr,
+                                                        .refs = {{.name = std::string(kBaseRef), .id = *commit}},
+                                                        .shallow = {},
+                                                        .trust = git::Trust::user});
+  if (!named) co_return fail(named.error());
+  co_return commit;
+}
+
+async::Task<Result<std::string>> Repository::split_off(git::Member member, std::string joined, std::string head) {
+  const auto turn = co_await turn_.take();
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  Result<std::string> commit =
+      co_await git::split_member(program_, (*kept)->directory(), std::move(member), std::move(joined), std::move(head));
+  co_return commit;
+}
+
+async::Task<Result<std::vector<git::Published>>> Repository::publish_all(std::vector<git::Publication> publications) {
+  const auto turn = co_await turn_.take();
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  // Each is asked first: what one refuses is known before any is changed.
+  for (const git::Publication& publication : publications) {
+    git::Publication look = publication;
+    look.depth = git::Publication::Depth::look;
+    const Result<git::Published> can = co_await (*kept)->publish(std::move(look));
+    if (!can) co_return fail(can.error(), publication.repository);
+  }
+  std::vector<git::Published> done;
+  for (const git::Publication& publication : publications) {
+    Result<git::Published> published = co_await (*kept)->publish(publication);
+    if (published) {
+      done.push_back(std::move(*published));
+      continue;
+    }
+    Error why = published.error().with_context(publication.repository);
+    for (std::size_t i = 0; i < done.size(); ++i) {
+      const Result<void> back = co_await (*kept)->withdraw(publications[i].repository, done[i]);
+      if (!back)
+        why.message += fmt::format("; '{}' is left changed: {}", publications[i].repository, back.error().message);
+    }
+    co_return fail(std::move(why));
+  }
+  co_return done;
+}
+
+async::Task<Result<void>> Repository::take_as(std::string ref, std::string path, std::string commit) {
+  const auto turn = co_await turn_.take();
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  const Result<std::string> there = co_await (*kept)->resolve(ref);
   if (there && *there == commit) co_return {};
   Result<std::unique_ptr<git::Source>> source = co_await git::Source::open(program_, path, directory_ + ".scratch");
   if (!source) co_return fail(source.error());
   Result<std::unique_ptr<wire::ByteSource>> pack = co_await (*source)->pack({commit}, {});
   if (!pack) co_return fail(pack.error());
   git::Delivery delivery{.pack = std::move(*pack),
-                         .refs = {{.name = std::string(kBaseRef), .id = commit}},
+                         .refs = {{.name = ref, .id = commit}},
                          .shallow = (*source)->info().shallow,
                          .trust = git::Trust::user};
   Result<void> received = co_await (*kept)->receive(std::move(delivery));
@@ -292,6 +361,13 @@ async::Task<Result<api::SwarmDiffReply>> Repository::diff(std::string from, std:
   }
   reply.text = to_utf8(bytes);
   co_return reply;
+}
+
+async::Task<Result<std::vector<std::string>>> Repository::changed_paths(std::string from, std::string to) {
+  Result<git::Keep*> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  Result<std::vector<std::string>> paths = co_await (*kept)->changed_paths(std::move(from), std::move(to));
+  co_return paths;
 }
 
 async::Task<Result<std::string>> Repository::branch_of(std::string swarm_name, std::string agent) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "daemon/git/join.hpp"
 #include "daemon/git/keep.hpp"
 #include "protocol/api/swarm.hpp"
 #include "protocol/wire/connection.hpp"
@@ -17,6 +18,8 @@ struct Looked {
   std::string root;          ///< where it is
   std::string name;          ///< a word for it: `/workspace/<name>`
   std::string commit;        ///< that work begins at
+  std::string branch;        ///< the branch that this is of; empty: none
+  std::string git_dir;       ///< where its configuration is
   std::string test_command;  ///< as its files tell; empty: they do not
   std::vector<std::string> remarks;
 };
@@ -36,6 +39,15 @@ class Repository {
   /// Takes what `commit` of the user's repository needs. Again: takes nothing twice.
   async::Task<Result<void>> take(std::string path, std::string commit);
 
+  /// The same of one of several, under its name.
+  async::Task<Result<void>> take_member(std::string path, git::Member member);
+
+  /// The commit that has all members as directories; see git::join_members.
+  async::Task<Result<std::string>> join(std::vector<git::Member> members, std::string message, std::int64_t seconds);
+
+  /// The part of a history that is about one member; see git::split_member.
+  async::Task<Result<std::string>> split_off(git::Member member, std::string joined, std::string head);
+
   /// Brings it into a sandbox as `/workspace/<name>`, with the branches that the swarm had in another one before.
   async::Task<Result<void>> bring_in(std::shared_ptr<wire::Connection> agentd, std::string name, std::string commit,
                                      std::string swarm_name);
@@ -48,20 +60,29 @@ class Repository {
   /// Sets `branch` of the user's repository.
   async::Task<Result<git::Published>> publish(std::string path, std::string branch, std::string commit, bool replace);
 
+  /// Sets the branch in each of several, or in none: where one refuses, the others are put back.
+  async::Task<Result<std::vector<git::Published>>> publish_all(std::vector<git::Publication> publications);
+
   /// The commits of `to` that `from` does not have, newest first.
   async::Task<Result<std::vector<api::SwarmCommit>>> log(std::string from, std::string to, std::uint32_t limit);
 
   /// The difference as text, at most `max_bytes`; with `stat` a line a file.
   async::Task<Result<api::SwarmDiffReply>> diff(std::string from, std::string to, bool stat, std::uint64_t max_bytes);
 
+  /// The paths that differ, sorted.
+  async::Task<Result<std::vector<std::string>>> changed_paths(std::string from, std::string to);
+
   /// The commit of an agent's branch, as it was fetched last; `not_found`.
   async::Task<Result<std::string>> branch_of(std::string swarm_name, std::string agent);
+
+  [[nodiscard]] const std::string& directory() const { return directory_; }
 
   /// Removes the bare repository: what it alone held is gone.
   async::Task<Result<void>> remove();
 
  private:
   async::Task<Result<git::Keep*>> keep();
+  async::Task<Result<void>> take_as(std::string ref, std::string path, std::string commit);
 
   const git::Program& program_;
   std::string directory_;

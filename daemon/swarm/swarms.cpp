@@ -7,6 +7,7 @@
 #include "daemon/swarm/agents.hpp"
 #include "daemon/swarm/kinds/kinds.hpp"
 #include "daemon/swarm/words.hpp"
+#include "daemon/workflow/definition.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/core/id.hpp"
 #include "protocol/wire/msgpack.hpp"
@@ -209,11 +210,21 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
   info.feature = request.feature;
   info.repo = looked->root;
   info.repo_name = looked->name;
+  if (!request.more_repos.empty()) {
+    const Result<void> several = co_await plan_members(record, *looked, request);
+    if (!several) co_return fail(several.error());
+  }
   info.base = request.base;
   info.base_commit = looked->commit;
   info.branch = "swarm/" + info.name;
   info.workflow = request.workflow;
-  info.test_command = request.test_command.empty() ? looked->test_command : request.test_command;
+  if (!request.definition.empty()) {
+    const Result<workflow::Definition> definition = workflow::read_definition(request.definition);
+    if (!definition) co_return fail(definition.error(), "the workflow");
+    info.workflow = definition->name;
+  }
+  if (!request.test_command.empty()) info.test_command = request.test_command;
+  if (info.test_command.empty() && info.repos.empty()) info.test_command = looked->test_command;
   info.review = request.review;
   info.keep_sandbox = request.keep_sandbox;
   info.labels = request.labels;
@@ -258,6 +269,7 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                    fmt::format("{} reviewers for each change need at least {} agents: nobody reviews what is its own",
                                info.review.reviewers, info.review.reviewers + 1));
   }
+  const std::map<std::string, HiddenRepo> members = std::move(record.hidden.repos);
   record.hidden = Hidden{.env = std::move(request.env),
                          .template_name = request.template_name,
                          .provider = request.provider,
@@ -266,7 +278,27 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                          .model_ports = {},
                          .sandboxes = 0,
                          .stop_asked = false,
-                         .publish_at_end = true};
+                         .publish_at_end = true,
+                         .base_branch = looked->branch,
+                         .git_dir = looked->git_dir,
+                         .repos = members,
+                         .joined = {},
+                         .title = {},
+                         .body = {},
+                         .definition = std::move(request.definition),
+                         .ship = std::move(request.ship)};
+  if (record.hidden.ship && outlet_ == nullptr) {
+    co_return fail(Code::unimplemented, "nothing takes results to a remote here");
+  }
+  if (record.hidden.ship) {
+    std::vector<std::string> directories = {record.hidden.git_dir};
+    if (!members.empty()) directories.clear();
+    for (const auto& [name, repo] : members) directories.push_back(repo.git_dir);
+    for (const std::string& directory : directories) {
+      const Result<void> can = co_await outlet_->check(directory, *record.hidden.ship);
+      if (!can) co_return fail(can.error());
+    }
+  }
   co_return record;
 }
 

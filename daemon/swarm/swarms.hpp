@@ -18,6 +18,7 @@
 #include "daemon/costs/meter.hpp"
 #include "daemon/model/gateway.hpp"
 #include "daemon/sandbox/sandboxes.hpp"
+#include "daemon/swarm/outlet.hpp"
 #include "daemon/swarm/record.hpp"
 #include "daemon/swarm/repository.hpp"
 #include "daemon/swarm/runs.hpp"
@@ -43,9 +44,10 @@ struct Surroundings {
   Random& random;
   sandbox::Sandboxes& sandboxes;
   const git::Program& git;
-  std::filesystem::path repos;       ///< a bare repository for each swarm
-  model::Gateway* models = nullptr;  ///< the way of agents to models; null: there is none
-  costs::Meter* meter = nullptr;     ///< told of each agent that runs; null: nobody counts
+  std::filesystem::path repos;             ///< a bare repository for each swarm
+  model::Gateway* models = nullptr;        ///< the way of agents to models; null: there is none
+  costs::Meter* meter = nullptr;           ///< told of each agent that runs; null: nobody counts
+  const config::Config* config = nullptr;  ///< null: the defaults
 };
 
 class Swarms {
@@ -57,6 +59,8 @@ class Swarms {
 
   /// Hands over the engine, which needs the ports and so comes later. Before `recover`.
   void connect(Runs& runs) { runs_ = &runs; }
+  /// Who takes results out; without one, a deploy that asks for that is refused.
+  void connect(Outlet& outlet) { outlet_ = &outlet; }
 
   /// Takes up what an earlier run of the daemon left. When sandboxes are recovered.
   async::Task<Result<void>> recover();
@@ -74,6 +78,11 @@ class Swarms {
   async::Task<Result<api::SwarmDiffReply>> diff(std::optional<std::string> what, api::SwarmDiffRequest request);
   async::Task<Result<api::SwarmLogReply>> log(std::optional<std::string> what, api::SwarmLogRequest request);
   async::Task<Result<api::SwarmInfo>> discard(std::optional<std::string> what, api::SwarmDiscardRequest request);
+
+  /// What a swarm has merged until now, for somebody who takes it further.
+  async::Task<Result<Goods>> goods(std::optional<std::string> what);
+  /// Our bare repository of a swarm.
+  [[nodiscard]] std::string keep_of(const std::string& swarm) const;
 
   /// A swarm by id, unique prefix of it, or name; without a word the only one that is not over. `not_found`, or
   /// `invalid_argument` where it is not clear which.
@@ -105,6 +114,10 @@ class Swarms {
   async::Task<Result<Record>> load_record(std::optional<std::string> what);
   async::Task<Result<std::shared_ptr<Swarm>>> living_or_refused(std::optional<std::string> what, std::string_view verb);
   async::Task<Result<Record>> planned(api::SwarmCreateRequest request);
+  async::Task<Result<void>> plan_members(Record& record, Looked first, api::SwarmCreateRequest request);
+  async::Task<Result<void>> take_members(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<std::vector<api::SwarmRepo>>> split_heads(std::shared_ptr<Swarm> swarm, std::string head);
+  async::Task<Result<git::Published>> publish_members(std::shared_ptr<Swarm> swarm, bool replace);
 
   async::Task<> carry_on(std::shared_ptr<Swarm> swarm);
   async::Task<Result<api::SwarmStep>> do_step(std::shared_ptr<Swarm> swarm);
@@ -120,6 +133,7 @@ class Swarms {
 
   Surroundings with_;
   Runs* runs_ = nullptr;
+  Outlet* outlet_ = nullptr;
   std::unique_ptr<Agents> agents_;
   Living living_;
   store::Subscription listening_;

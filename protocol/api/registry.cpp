@@ -29,6 +29,7 @@
 #include "protocol/api/run.hpp"
 #include "protocol/api/sandbox.hpp"
 #include "protocol/api/secret.hpp"
+#include "protocol/api/ship.hpp"
 #include "protocol/api/stream.hpp"
 #include "protocol/api/swarm.hpp"
 #include "protocol/api/task.hpp"
@@ -81,6 +82,7 @@ std::span<const MethodInfo* const> all_methods() {
       run_methods(),
       sandbox_methods(),
       secret_methods(),
+      ship_methods(),
       swarm_methods(),
       task_methods(),
       team_methods(),
@@ -116,6 +118,7 @@ std::span<const EventInfo* const> all_events() {
       review_events(),
       run_events(),
       sandbox_events(),
+      ship_events(),
       swarm_events(),
       task_events(),
   });

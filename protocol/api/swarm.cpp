@@ -10,6 +10,7 @@ template const TypeInfo& type_of<SwarmAgentSpec>();
 template const TypeInfo& type_of<SwarmAgentInfo>();
 template const TypeInfo& type_of<SwarmReviewPolicy>();
 template const TypeInfo& type_of<SwarmTaskCounts>();
+template const TypeInfo& type_of<SwarmRepo>();
 template const TypeInfo& type_of<SwarmInfo>();
 template const TypeInfo& type_of<SwarmCreateRequest>();
 template const TypeInfo& type_of<SwarmListRequest>();

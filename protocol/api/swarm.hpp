@@ -2,12 +2,14 @@
 // Swarms: a team of agents that works on the user's repository in a sandbox, and brings a branch back.
 
 #include "protocol/api/agent.hpp"
+#include "protocol/api/ship.hpp"
 #include "protocol/api/swarm_types.hpp"
 
 namespace swarm::api {
 
 struct SwarmCreateRequest {
   std::string repo;
+  std::vector<std::string> more_repos{};
   std::string feature;
   std::optional<std::string> name;
   std::string base = "HEAD";
@@ -16,6 +18,7 @@ struct SwarmCreateRequest {
   AgentMode mode = AgentMode::full_screen;
   std::vector<SwarmAgentSpec> team;
   std::string workflow = "autonomous-dev";
+  std::string definition;
   std::string test_command;
   std::chrono::milliseconds test_timeout_ms{600'000};
   SwarmReviewPolicy review;
@@ -24,6 +27,7 @@ struct SwarmCreateRequest {
   std::map<std::string, std::string> env;
   std::map<std::string, std::string> labels;
   bool keep_sandbox = false;
+  std::optional<ShipmentWish> ship{};
   bool dry_run = false;
   bool operator==(const SwarmCreateRequest&) const = default;
 
@@ -34,6 +38,9 @@ struct SwarmCreateRequest {
         .required()
         .non_empty()
         .max_length(4000);
+    d.field("more_repos", &SwarmCreateRequest::more_repos,
+            "Further repositories that the same task is over: what is merged lands in all of them or in none.")
+        .max_length(50);
     d.field("feature", &SwarmCreateRequest::feature, "What is to be done, in words.")
         .required()
         .non_empty()
@@ -51,6 +58,9 @@ struct SwarmCreateRequest {
     d.field("mode", &SwarmCreateRequest::mode, "How they are run.");
     d.field("team", &SwarmCreateRequest::team, "The agents one by one; `agents` does not count then.").max_length(64);
     d.field("workflow", &SwarmCreateRequest::workflow, "The workflow that they run.").non_empty().max_length(100);
+    d.field("definition", &SwarmCreateRequest::definition,
+            "The text of a workflow file (TOML), instead of one that is built in.")
+        .max_length(1'000'000);
     d.field("test_command", &SwarmCreateRequest::test_command,
             "What must succeed on the merged tree before it lands; run by `sh -c` in a sandbox. Else what the "
             "repository's files tell: a Makefile's `test`, npm, cargo, go, pytest, unittest.")
@@ -66,6 +76,8 @@ struct SwarmCreateRequest {
     d.field("env", &SwarmCreateRequest::env, "Environment of the agents' programs.").secret().max_length(1000);
     d.field("labels", &SwarmCreateRequest::labels, "Marks to find it by.").max_length(50);
     d.field("keep_sandbox", &SwarmCreateRequest::keep_sandbox, "Leave the sandbox when the swarm is over.");
+    d.field("ship", &SwarmCreateRequest::ship,
+            "When it is done, its result is pushed to the remote of the repository, as `swarm.ship` does.");
     d.field("dry_run", &SwarmCreateRequest::dry_run, "Check everything and say what would be done; do nothing.");
   }
 };

@@ -177,6 +177,26 @@ struct SwarmTaskCounts {
   }
 };
 
+/// One of several repositories that a swarm works on.
+struct SwarmRepo {
+  std::string repo;
+  std::string name;
+  std::string base_commit;
+  std::string head;
+  std::string published;
+  bool operator==(const SwarmRepo&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("SwarmRepo", "One of several repositories that a swarm works on.");
+    d.field("repo", &SwarmRepo::repo, "The user's repository, on the host.").required();
+    d.field("name", &SwarmRepo::name, "Its directory inside: `/workspace/<repo_name>/<name>`.").required();
+    d.field("base_commit", &SwarmRepo::base_commit, "The commit that work began at.").required();
+    d.field("head", &SwarmRepo::head, "What was merged, as a commit of this repository; empty: nothing of it.");
+    d.field("published", &SwarmRepo::published, "The commit that its branch was set to last; empty: not yet.");
+  }
+};
+
 /// Everything about a swarm.
 struct SwarmInfo {
   std::string id;
@@ -186,11 +206,13 @@ struct SwarmInfo {
   std::string feature;
   std::string repo;
   std::string repo_name;
+  std::vector<SwarmRepo> repos{};
   std::string base;
   std::string base_commit;
   std::string branch;
   std::string head;
   std::string published;
+  std::vector<std::string> protected_paths;
   std::string sandbox;
   std::string provider;
   std::string workflow;
@@ -217,11 +239,14 @@ struct SwarmInfo {
     d.field("feature", &SwarmInfo::feature, "What it is to do.");
     d.field("repo", &SwarmInfo::repo, "The user's repository, on the host.");
     d.field("repo_name", &SwarmInfo::repo_name, "Its name inside: `/workspace/<repo_name>`.");
+    d.field("repos", &SwarmInfo::repos, "All of its repositories, where there are several.");
     d.field("base", &SwarmInfo::base, "What it began from, as it was named.");
     d.field("base_commit", &SwarmInfo::base_commit, "The commit of that.");
     d.field("branch", &SwarmInfo::branch, "The branch of the user's repository that the result goes to.");
     d.field("head", &SwarmInfo::head, "The newest merged commit that the host has.");
     d.field("published", &SwarmInfo::published, "The commit that `branch` was set to last; empty: not yet.");
+    d.field("protected_paths", &SwarmInfo::protected_paths,
+            "What it has merged changes these protected paths: a push waits for a person.");
     d.field("sandbox", &SwarmInfo::sandbox, "Its sandbox.");
     d.field("provider", &SwarmInfo::provider, "Who made that.");
     d.field("workflow", &SwarmInfo::workflow, "Which workflow it runs.");
