@@ -85,7 +85,8 @@ async::Task<Result<int>> list(Context& context, ListOptions options) {
   for (;;) {
     Result<api::SandboxListReply> page = co_await (*client)->call(api::kSandboxList, request);
     if (!page) co_return fail(page.error());
-    left -= std::min<std::uint32_t>(left, static_cast<std::uint32_t>(page->sandboxes.size()));
+    if (page->sandboxes.size() > left) page->sandboxes.resize(left);  // it need not have kept to what was asked
+    left -= static_cast<std::uint32_t>(page->sandboxes.size());
     request.cursor = page->next_cursor;
     listing.add(std::move(page->sandboxes));
     if (!request.cursor || left == 0) break;
