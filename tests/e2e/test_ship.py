@@ -158,10 +158,10 @@ def test_a_result_is_pushed_and_its_pull_request_opened_then_updated(world):
     assert updated["parts"][0]["number"] == 1 and not updated["parts"][0]["created"]
     [pull] = forge.pulls["owner/team"]
     assert pull["title"] == "Another title"
-    # The pattern is made inside, so that looking for it is not what is found.
+    # The pattern is made inside and read from a pipe, so that looking for it is not what is found.
     looked = daemon.ctl("exec", found["sandbox"], "--", "sh", "-c",
-                        f"echo begun; grep -rlsF {TOKEN[:9]}$(printf {TOKEN[9:]}) /workspace /home /tmp /etc /run "
-                        "/proc/[0-9]*/environ", check=False)
+                        f"echo begun; printf %s%s {TOKEN[:9]} {TOKEN[9:]} | grep -rlsFf - /workspace /home /tmp /etc "
+                        "/run /proc/[0-9]*/environ", check=False)
     assert looked.stdout.splitlines() == ["begun"], looked.stdout
     shown = daemon.ctl("swarm", "shipments", "team").stdout
     assert pull["html_url"] in shown
