@@ -46,7 +46,7 @@ void bind_forward(wire::Router& router, Forward& forward) {
               [&forward](CallContext&, api::ForwardListenRequest request) -> Result<api::ForwardListenReply> {
                 std::optional<uid_t> only;
                 if (!request.user.empty()) {
-                  const Result<ExecUser> user = Users("/etc").find(request.user);
+                  const Result<ExecUser> user = Users().find(request.user);
                   if (!user) return fail(user.error(), "user");
                   only = user->uid;
                 }

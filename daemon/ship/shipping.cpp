@@ -39,6 +39,23 @@ std::vector<std::string> urls_of(const api::ShipmentInfo& info) {
   return urls;
 }
 
+/// The same commits to the same places.
+bool same_cargo(const api::ShipmentInfo& a, const api::ShipmentInfo& b) {
+  return std::ranges::equal(a.parts, b.parts, [](const api::ShipmentPart& one, const api::ShipmentPart& other) {
+    return one.repo == other.repo && one.commit == other.commit && one.remote == other.remote;
+  });
+}
+
+/// Tells the state that is being written.
+Result<void> tell(store::Changes& changes, const api::ShipmentInfo& info) {
+  const api::ShipmentChanged told{
+      .shipment = info.id, .state = info.state, .reason = info.reason, .urls = urls_of(info)};
+  const auto seq = changes.append(
+      {.type = std::string(api::kShipmentChanged.name), .swarm = info.swarm, .data = wire::encode(api::encode(told))});
+  if (!seq) return fail(seq.error());
+  return {};
+}
+
 }  // namespace
 
 Shipping::Shipping(Surroundings surroundings)
@@ -69,19 +86,13 @@ async::Task<Result<void>> Shipping::change(Shared open, std::function<void(Recor
   what(next);
   next.info.updated_us = with_.loop.clock().wall().us;
   if (is_over(next.info.state) && !next.info.ended_us) next.info.ended_us = next.info.updated_us;
-  const bool tell = next.info.state != open->record.info.state || next.info.reason != open->record.info.reason;
-  const Result<void> written = co_await with_.store.write(
-      "ship.change", store::Durability::power, [next, tell](store::Changes& changes) -> Result<void> {
-        if (Result<void> done = update(changes.db(), next); !done) return done;
-        if (!tell) return {};
-        const api::ShipmentChanged told{
-            .shipment = next.info.id, .state = next.info.state, .reason = next.info.reason, .urls = urls_of(next.info)};
-        const auto seq = changes.append({.type = std::string(api::kShipmentChanged.name),
-                                         .swarm = next.info.swarm,
-                                         .data = wire::encode(api::encode(told))});
-        if (!seq) return fail(seq.error());
-        return {};
-      });
+  const bool news = next.info.state != open->record.info.state || next.info.reason != open->record.info.reason;
+  const Result<void> written = co_await with_.store.write("ship.change", store::Durability::power,
+                                                          [next, news](store::Changes& changes) -> Result<void> {
+                                                            if (Result<void> done = update(changes.db(), next); !done)
+                                                              return done;
+                                                            return news ? tell(changes, next.info) : Result<void>();
+                                                          });
   if (!written) co_return fail(written.error());
   open->record = std::move(next);
   open->changed.notify_all();
@@ -91,12 +102,9 @@ async::Task<Result<void>> Shipping::change(Shared open, std::function<void(Recor
 bool Shipping::approved_before(const Record& record) {
   const Result<std::vector<Record>> others = load_of(with_.store.reader(), record.info.swarm, false, 1000);
   if (!others) return false;
-  const auto same = [](const api::ShipmentPart& a, const api::ShipmentPart& b) {
-    return a.repo == b.repo && a.commit == b.commit && a.remote == b.remote;
-  };
   return std::ranges::any_of(*others, [&](const Record& other) {
     return !other.info.decided_by.empty() && other.info.state != ShipmentState::rejected &&
-           std::ranges::equal(other.info.parts, record.info.parts, same);
+           same_cargo(other.info, record.info);
   });
 }
 
@@ -183,11 +191,8 @@ async::Task<Result<Shipping::Shared>> Shipping::begin(std::optional<std::string>
   for (const auto& [id, open] : open_) {
     const api::ShipmentInfo& other = open->record.info;
     if (other.swarm != record->info.swarm || is_over(other.state)) continue;
-    const auto same = [](const api::ShipmentPart& a, const api::ShipmentPart& b) {
-      return a.repo == b.repo && a.commit == b.commit && a.remote == b.remote;
-    };
     // Asked again: the same. A person who decides about one commit has not decided about the next.
-    if (other.wish == wish && std::ranges::equal(other.parts, record->info.parts, same)) co_return open;
+    if (other.wish == wish && same_cargo(other, record->info)) co_return open;
     if (!waits_for_person(open->record)) {
       co_return fail(Code::failed_precondition,
                      fmt::format("{} of swarm {} is under way; wait for its end ('swarmctl swarm shipments {}')",
@@ -200,17 +205,12 @@ async::Task<Result<Shipping::Shared>> Shipping::begin(std::optional<std::string>
     if (!replaced) co_return fail(replaced.error());
     break;
   }
-  const Result<void> written = co_await with_.store.write(
-      "ship.create", store::Durability::power, [record = *record](store::Changes& changes) -> Result<void> {
-        if (Result<void> done = insert(changes.db(), record); !done) return done;
-        const api::ShipmentChanged told{
-            .shipment = record.info.id, .state = record.info.state, .reason = record.info.reason, .urls = {}};
-        const auto seq = changes.append({.type = std::string(api::kShipmentChanged.name),
-                                         .swarm = record.info.swarm,
-                                         .data = wire::encode(api::encode(told))});
-        if (!seq) return fail(seq.error());
-        return {};
-      });
+  const Result<void> written = co_await with_.store.write("ship.create", store::Durability::power,
+                                                          [record = *record](store::Changes& changes) -> Result<void> {
+                                                            if (Result<void> done = insert(changes.db(), record); !done)
+                                                              return done;
+                                                            return tell(changes, record.info);
+                                                          });
   if (!written) co_return fail(written.error());
   co_return adopt(std::move(*record));
 }
