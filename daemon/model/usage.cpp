@@ -10,10 +10,14 @@ namespace {
 /// A line or document above this is passed on and not looked at.
 constexpr std::size_t kMost = std::size_t{8} << 20U;
 
+/// No answer uses more tokens than this (contexts end at a few million); what claims to is taken for this many, so that
+/// sums of counts, and their prices later, stay far from an overflow.
+constexpr std::int64_t kMostTokens = 1'000'000'000'000;
+
 std::int64_t number(const Value* map, std::string_view key) {
   const Value* value = map == nullptr ? nullptr : map->find(key);
   const std::int64_t* found = value == nullptr ? nullptr : value->as_int();
-  return found == nullptr ? 0 : std::max<std::int64_t>(*found, 0);
+  return found == nullptr ? 0 : std::clamp<std::int64_t>(*found, 0, kMostTokens);
 }
 
 std::string text(const Value& map, std::string_view key) {

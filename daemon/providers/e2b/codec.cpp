@@ -45,12 +45,16 @@ std::string text_of(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// Nothing also for a number beyond what a double counts exactly (2^53, about 9e15): no field of E2B means one, and to
+/// convert a larger double to an integer is undefined.
 template <class T>
 std::optional<T> number_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number()) return std::nullopt;
-  if constexpr (std::is_unsigned_v<T>) {
-    if (found->get<double>() < 0 || found->get<double>() > 9e15) return std::nullopt;
+  if constexpr (std::is_integral_v<T>) {
+    constexpr double kMost = 9e15;
+    const auto value = found->get<double>();
+    if (value > kMost || value < (std::is_unsigned_v<T> ? 0 : -kMost)) return std::nullopt;
   }
   return found->get<T>();
 }

@@ -144,6 +144,10 @@ TEST_CASE("what an answer used is read from each provider's way of saying it") {
   CHECK(google.model == "gemini-x");
   CHECK(google.input == 8);
   CHECK(google.output == 7);
+  const Used boasted =
+      used(UsageReader::Shape::document,
+           "{\"usage\":{\"output_tokens\":9223372036854775807,\"completion_tokens\":9223372036854775807}}");
+  CHECK(boasted.output == 2'000'000'000'000);
   CHECK_FALSE(used(UsageReader::Shape::document, "{\"error\":\"no\"}").any());
   CHECK_FALSE(used(UsageReader::Shape::events, "data: {not json, \"usage\n").any());
 }

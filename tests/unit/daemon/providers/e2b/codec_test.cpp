@@ -76,6 +76,15 @@ TEST_CASE("metrics, logs and templates are read", "[e2b]") {
   CHECK(templates->at(0).names == std::vector<std::string>{"a/b"});
 }
 
+TEST_CASE("a number beyond what an integer holds is none", "[e2b]") {
+  const auto samples = decode_metrics(R"([{"timestampUnix":1e300,"memUsed":-1,"memTotal":1e300,"diskUsed":1e15}])");
+  REQUIRE(samples);
+  CHECK(samples->at(0).time == WallTime{});
+  CHECK(samples->at(0).memory_used == 0);
+  CHECK(samples->at(0).memory_total == 0);
+  CHECK(samples->at(0).disk_used == 1'000'000'000'000'000);
+}
+
 TEST_CASE("a metadata filter is encoded three times", "[e2b]") {
   CHECK(metadata_filter({{"k y", "v&1"}}) == "k%252520y%3Dv%2525261");
   CHECK(metadata_filter({{"a", "1"}, {"b", "2"}}) == "a%3D1%26b%3D2");
