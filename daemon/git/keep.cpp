@@ -11,7 +11,6 @@
 
 #include "daemon/git/quarantine.hpp"
 #include "daemon/git/text.hpp"
-#include "protocol/async/blocking.hpp"
 #include "protocol/async/file.hpp"
 #include "protocol/core/utf8.hpp"
 
@@ -94,6 +93,7 @@ async::Task<Result<std::unique_ptr<Keep>>> Keep::open(const Program& program, st
 
 async::Task<Result<void>> Keep::receive(Delivery delivery) {
   const auto turn = co_await turn_.take();
+  if (removed_) co_return fail(Code::not_found, fmt::format("'{}' was removed", directory_));
   if (const Result<void> ok = check_names(delivery.refs, delivery.trust); !ok) co_return fail(ok.error());
   if (const Result<void> ok = check_ids(delivery.shallow); !ok) co_return fail(ok.error());
 
@@ -200,15 +200,6 @@ async::Task<Result<void>> Keep::check() const {
       co_await program_.run(call({"fsck", "--full", "--strict", "--no-dangling", "--no-progress"}));
   if (!checked) co_return fail(checked.error());
   co_return {};
-}
-
-async::Task<Result<void>> Keep::remove(async::Loop& loop, std::string directory) {
-  co_return co_await async::run_blocking(loop, [directory = std::move(directory)]() -> Result<void> {
-    std::error_code problem;
-    fs::remove_all(directory, problem);
-    if (problem) return fail(Code::internal, fmt::format("cannot remove '{}': {}", directory, problem.message()));
-    return {};
-  });
 }
 
 }  // namespace swarm::git

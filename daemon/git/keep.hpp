@@ -7,7 +7,10 @@
 //
 // A pack that comes in is size-capped, indexed and checked in a quarantine, then joins the repository; names move last,
 // all at once, on disk before it is acknowledged. A name that moves to a commit that does not contain the one before
-// leaves that one under `refs/swarm/kept/<id>`: nothing becomes unreachable until `remove`.
+// leaves that one under `refs/swarm/kept/<id>`: nothing becomes unreachable until it is removed.
+//
+// Opening one clears what a crash left in it, which is only right while nobody else has it: `Keeps` (keeps.hpp) is the
+// one that opens and removes them, and everybody who wants the same one shares it.
 
 #include "daemon/git/source.hpp"
 #include "protocol/async/event.hpp"
@@ -52,9 +55,6 @@ struct Published {
 
 class Keep {
  public:
-  /// Opens the repository at `directory`, made when missing; `program` outlives it. Leftovers of a crash go.
-  static async::Task<Result<std::unique_ptr<Keep>>> open(const Program& program, std::string directory,
-                                                         KeepLimits limits = {});
   Keep(const Keep&) = delete;
   Keep& operator=(const Keep&) = delete;
 
@@ -62,6 +62,7 @@ class Keep {
 
   /// Takes objects and names. `failed_precondition` when the pack is damaged, not allowed, or not complete;
   /// `resource_exhausted` when it is larger than the limit; nothing is changed then. Deliveries take turns.
+  /// `not_found` when it was removed meanwhile.
   async::Task<Result<void>> receive(Delivery delivery);
 
   /// Names that begin with `prefix`.
@@ -90,10 +91,10 @@ class Keep {
   /// Checks everything: `failed_precondition` with what git says.
   async::Task<Result<void>> check() const;
 
-  /// Removes the repository: from here on what it alone held is gone.
-  static async::Task<Result<void>> remove(async::Loop& loop, std::string directory);
-
  private:
+  friend class Keeps;
+  static async::Task<Result<std::unique_ptr<Keep>>> open(const Program& program, std::string directory,
+                                                         KeepLimits limits);
   Keep(const Program& program, std::string directory, KeepLimits limits)
       : program_(program), directory_(std::move(directory)), limits_(limits), turn_(program.loop()) {}
   [[nodiscard]] GitCall call(std::vector<std::string> arguments) const;
@@ -102,6 +103,7 @@ class Keep {
   std::string directory_;
   KeepLimits limits_;
   async::Turn turn_;
+  bool removed_ = false;
 };
 
 }  // namespace swarm::git

@@ -116,7 +116,7 @@ async::Task<Result<api::SwarmFetchReply>> Swarms::fetch(std::optional<std::strin
   if (swarm == nullptr) {
     Result<Record> record = co_await load_record(place->swarm);
     if (!record) co_return fail(record.error());
-    swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / place->swarm).string(), std::move(*record));
+    swarm = detached(std::move(*record));
   } else {
     const Result<std::string> kept = co_await keep_work(swarm);
     if (!kept && swarm->record.info.head.empty()) co_return fail(kept.error());
@@ -129,6 +129,11 @@ async::Task<Result<api::SwarmFetchReply>> Swarms::fetch(std::optional<std::strin
   co_return api::SwarmFetchReply{.ref = "refs/heads/" + published->branch,
                                  .commit = published->commit,
                                  .moved = published->before != published->commit};
+}
+
+std::shared_ptr<Swarm> Swarms::detached(Record record) {
+  std::string repository = keep_of(record.info.id);
+  return std::make_shared<Swarm>(with_.loop, keeps_, std::move(repository), std::move(record));
 }
 
 std::string Swarms::keep_of(const std::string& swarm) const { return (with_.repos / swarm).string(); }
@@ -154,10 +159,9 @@ async::Task<Result<Goods>> Swarms::goods(std::optional<std::string> what) {
       .body = record->hidden.body,
       .cargoes = {}};
   if (goods.body.empty()) {
-    // One that lives has its repository open; a second one would take what it receives for leftovers.
     auto swarm = living(info.id);
     if (swarm == nullptr) {
-      swarm = std::make_shared<Swarm>(with_.loop, with_.git, keep_of(info.id), *record);
+      swarm = detached(*record);
     }
     const Result<std::vector<api::SwarmCommit>> commits =
         co_await swarm->repository.log(info.base_commit, info.head, 100);
@@ -194,7 +198,7 @@ async::Task<Result<api::SwarmDiffReply>> Swarms::diff(std::optional<std::string>
   if (!record) co_return fail(record.error());
   auto swarm = living(record->info.id);
   if (swarm == nullptr) {
-    swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / record->info.id).string(), *record);
+    swarm = detached(*record);
   } else {
     const Result<std::string> kept = co_await keep_work(swarm);
     static_cast<void>(kept);  // what was fetched before is shown, too
@@ -218,7 +222,7 @@ async::Task<Result<api::SwarmLogReply>> Swarms::log(std::optional<std::string> w
   if (!record) co_return fail(record.error());
   api::SwarmLogReply reply;
   if (record->info.head.empty()) co_return reply;
-  Repository repository(with_.git, (with_.repos / record->info.id).string());
+  Repository repository(keeps_, keep_of(record->info.id));
   Result<std::vector<api::SwarmCommit>> commits =
       co_await repository.log(record->info.base_commit, record->info.head, request.limit);
   if (!commits) co_return fail(commits.error());
@@ -237,7 +241,7 @@ async::Task<Result<api::SwarmInfo>> Swarms::discard(std::optional<std::string> w
   }
   auto swarm = living(record->info.id);
   if (swarm == nullptr) {
-    swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / record->info.id).string(), *record);
+    swarm = detached(*record);
   }
   std::vector<api::SwarmRepo> branches = record->info.repos;
   if (branches.empty()) branches.push_back({.repo = record->info.repo, .published = record->info.published});

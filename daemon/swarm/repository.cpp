@@ -132,13 +132,13 @@ async::Task<Result<Looked>> Repository::look(const git::Program& program, std::s
   co_return looked;
 }
 
-async::Task<Result<git::Keep*>> Repository::keep() {
+async::Task<Result<std::shared_ptr<git::Keep>>> Repository::keep(git::Keeps::Missing missing) {
   if (keep_ == nullptr) {
-    Result<std::unique_ptr<git::Keep>> opened = co_await git::Keep::open(program_, directory_);
+    Result<std::shared_ptr<git::Keep>> opened = co_await keeps_.open(directory_, missing);
     if (!opened) co_return fail(opened.error());
     keep_ = std::move(*opened);
   }
-  co_return keep_.get();
+  co_return keep_;
 }
 
 async::Task<Result<void>> Repository::take(std::string path, std::string commit) {
@@ -152,7 +152,7 @@ async::Task<Result<void>> Repository::take_member(std::string path, git::Member 
 async::Task<Result<std::string>> Repository::join(std::vector<git::Member> members, std::string message,
                                                   std::int64_t seconds) {
   const auto turn = co_await turn_.take();
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep(git::Keeps::Missing::make);
   if (!kept) co_return fail(kept.error());
   Result<std::string> commit =
       co_await git::join_members(program_, (*kept)->directory(), std::move(members), std::move(message), seconds);
@@ -167,7 +167,7 @@ async::Task<Result<std::string>> Repository::join(std::vector<git::Member> membe
 
 async::Task<Result<std::string>> Repository::split_off(git::Member member, std::string joined, std::string head) {
   const auto turn = co_await turn_.take();
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   Result<std::string> commit =
       co_await git::split_member(program_, (*kept)->directory(), std::move(member), std::move(joined), std::move(head));
@@ -176,7 +176,7 @@ async::Task<Result<std::string>> Repository::split_off(git::Member member, std::
 
 async::Task<Result<std::vector<git::Published>>> Repository::publish_all(std::vector<git::Publication> publications) {
   const auto turn = co_await turn_.take();
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   // Each is asked first: what one refuses is known before any is changed.
   for (const git::Publication& publication : publications) {
@@ -205,7 +205,7 @@ async::Task<Result<std::vector<git::Published>>> Repository::publish_all(std::ve
 
 async::Task<Result<void>> Repository::take_as(std::string ref, std::string path, std::string commit) {
   const auto turn = co_await turn_.take();
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep(git::Keeps::Missing::make);
   if (!kept) co_return fail(kept.error());
   const Result<std::string> there = co_await (*kept)->resolve(ref);
   if (there && *there == commit) co_return {};
@@ -224,7 +224,7 @@ async::Task<Result<void>> Repository::take_as(std::string ref, std::string path,
 async::Task<Result<void>> Repository::bring_in(std::shared_ptr<wire::Connection> agentd, std::string name,
                                                std::string commit, std::string swarm_name) {
   const auto turn = co_await turn_.take();
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   Result<std::vector<std::string>> shallow = (*kept)->shallow();
   if (!shallow) co_return fail(shallow.error());
@@ -265,7 +265,7 @@ async::Task<Result<void>> Repository::bring_in(std::shared_ptr<wire::Connection>
 async::Task<Result<std::string>> Repository::fetch(std::shared_ptr<wire::Connection> agentd, std::string name,
                                                    std::string swarm_name) {
   const auto turn = co_await turn_.take();
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   const std::string prefix = "refs/heads/swarm/" + swarm_name + "/";
   const Result<std::vector<git::Ref>> known = co_await (*kept)->refs();
@@ -292,7 +292,7 @@ async::Task<Result<std::string>> Repository::fetch(std::shared_ptr<wire::Connect
 async::Task<Result<git::Published>> Repository::publish(std::string path, std::string branch, std::string commit,
                                                         bool replace) {
   const auto turn = co_await turn_.take();
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   Result<git::Published> published = co_await (*kept)->publish(
       {.repository = path,
@@ -304,7 +304,7 @@ async::Task<Result<git::Published>> Repository::publish(std::string path, std::s
 
 async::Task<Result<std::vector<api::SwarmCommit>>> Repository::log(std::string from, std::string to,
                                                                    std::uint32_t limit) {
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   const Result<std::string> listed =
       co_await program_.run({.git_dir = (*kept)->directory(),
@@ -331,7 +331,7 @@ async::Task<Result<std::vector<api::SwarmCommit>>> Repository::log(std::string f
 
 async::Task<Result<api::SwarmDiffReply>> Repository::diff(std::string from, std::string to, bool stat,
                                                           std::uint64_t max_bytes) {
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   api::SwarmDiffReply reply{.from = from, .to = to, .text = {}, .truncated = false};
   if (stat) {
@@ -364,14 +364,14 @@ async::Task<Result<api::SwarmDiffReply>> Repository::diff(std::string from, std:
 }
 
 async::Task<Result<std::vector<std::string>>> Repository::changed_paths(std::string from, std::string to) {
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   Result<std::vector<std::string>> paths = co_await (*kept)->changed_paths(std::move(from), std::move(to));
   co_return paths;
 }
 
 async::Task<Result<std::string>> Repository::branch_of(std::string swarm_name, std::string agent) {
-  Result<git::Keep*> kept = co_await keep();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   Result<std::string> commit = co_await (*kept)->resolve(fmt::format("refs/heads/swarm/{}/{}", swarm_name, agent));
   co_return commit;
@@ -380,7 +380,7 @@ async::Task<Result<std::string>> Repository::branch_of(std::string swarm_name, s
 async::Task<Result<void>> Repository::remove() {
   const auto turn = co_await turn_.take();
   keep_.reset();
-  Result<void> removed = co_await git::Keep::remove(program_.loop(), directory_);
+  Result<void> removed = co_await keeps_.remove(directory_);
   co_return removed;
 }
 

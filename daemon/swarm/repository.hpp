@@ -7,7 +7,7 @@
 #include <string>
 
 #include "daemon/git/join.hpp"
-#include "daemon/git/keep.hpp"
+#include "daemon/git/keeps.hpp"
 #include "protocol/api/swarm.hpp"
 #include "protocol/wire/connection.hpp"
 
@@ -26,9 +26,9 @@ struct Looked {
 
 class Repository {
  public:
-  /// `program` outlives it; `directory` is the bare repository, `directory`.scratch what a look needs.
-  Repository(const git::Program& program, std::string directory)
-      : program_(program), directory_(std::move(directory)), turn_(program.loop()) {}
+  /// `keeps` outlives it; `directory` is the bare repository, `directory`.scratch what a look needs.
+  Repository(git::Keeps& keeps, std::string directory)
+      : keeps_(keeps), program_(keeps.program()), directory_(std::move(directory)), turn_(program_.loop()) {}
   Repository(const Repository&) = delete;
   Repository& operator=(const Repository&) = delete;
 
@@ -81,13 +81,14 @@ class Repository {
   async::Task<Result<void>> remove();
 
  private:
-  async::Task<Result<git::Keep*>> keep();
+  async::Task<Result<std::shared_ptr<git::Keep>>> keep(git::Keeps::Missing missing = git::Keeps::Missing::refuse);
   async::Task<Result<void>> take_as(std::string ref, std::string path, std::string commit);
 
+  git::Keeps& keeps_;
   const git::Program& program_;
   std::string directory_;
   async::Turn turn_;
-  std::unique_ptr<git::Keep> keep_;
+  std::shared_ptr<git::Keep> keep_;  ///< shared with who else works on this swarm, and with calls that are under way
 };
 
 }  // namespace swarm::swarms

@@ -109,6 +109,7 @@ api::SwarmAgentInfo* Swarm::agent(const std::string& name) {
 
 Swarms::Swarms(Surroundings surroundings)
     : with_(std::move(surroundings)),
+      keeps_(with_.git),
       listening_(with_.store.subscribe([this](const std::vector<store::Event>& events) {
         for (const store::Event& event : events) {
           if (event.swarm && event.type == "run.changed") run_changed(*event.swarm);
@@ -139,7 +140,7 @@ void Swarms::run_changed(const std::string& swarm) {
 
 std::shared_ptr<Swarm> Swarms::adopt(Record record) {
   const std::string id = record.info.id;
-  auto swarm = std::make_shared<Swarm>(with_.loop, with_.git, (with_.repos / id).string(), std::move(record));
+  auto swarm = detached(std::move(record));
   living_[id] = swarm;
   return swarm;
 }

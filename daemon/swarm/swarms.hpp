@@ -111,6 +111,8 @@ class Swarms {
   using Living = std::map<std::string, std::shared_ptr<Swarm>>;
 
   std::shared_ptr<Swarm> adopt(Record record);
+  /// One that nobody keeps going: for a look at what it left.
+  std::shared_ptr<Swarm> detached(Record record);
   async::Task<Result<Record>> load_record(std::optional<std::string> what);
   async::Task<Result<std::shared_ptr<Swarm>>> living_or_refused(std::optional<std::string> what, std::string_view verb);
   async::Task<Result<Record>> planned(api::SwarmCreateRequest request);
@@ -132,6 +134,7 @@ class Swarms {
   void begin(const std::shared_ptr<Swarm>& swarm);
 
   Surroundings with_;
+  git::Keeps keeps_;
   Runs* runs_ = nullptr;
   Outlet* outlet_ = nullptr;
   std::unique_ptr<Agents> agents_;
@@ -151,12 +154,12 @@ struct Shift {
 /// One swarm that is not over, or that a flow still works for. Shared by the service and by those flows.
 class Swarm {
  public:
-  Swarm(async::Loop& loop, const git::Program& program, std::string repository, Record record)
+  Swarm(async::Loop& loop, git::Keeps& keeps, std::string repository, Record record)
       : record(std::move(record)),
         turn(loop),
         starting(loop),
         changed(loop),
-        repository(program, std::move(repository)) {}
+        repository(keeps, std::move(repository)) {}
 
   [[nodiscard]] const std::string& id() const { return record.info.id; }
   [[nodiscard]] api::SwarmAgentInfo* agent(const std::string& name);

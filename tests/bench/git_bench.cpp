@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "agentd/git/git.hpp"
-#include "daemon/git/keep.hpp"
+#include "daemon/git/keeps.hpp"
 #include "tests/bench/report.hpp"
 
 namespace {

@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-#include "daemon/git/keep.hpp"
+#include "daemon/git/keeps.hpp"
 #include "protocol/api/git_inner.hpp"
 #include "protocol/api/lock.hpp"
 #include "protocol/api/team.hpp"
@@ -286,7 +286,8 @@ TEST_CASE_METHOD(TeamGit,
   import(repo);
   const std::string mine = worktree("agent-0");
   const std::string branch = "refs/heads/swarm/one/agent-0";
-  const auto keep = must(git::Keep::open(program, directory / "keep"));
+  git::Keeps keeps(program);
+  const auto keep = must(keeps.open(directory / "keep", git::Keeps::Missing::make));
   const std::uint32_t id = connection->new_stream_id();
   auto pack = connection->open_source(id);
   REQUIRE(pack);

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "agentd/git/git.hpp"
-#include "daemon/git/keep.hpp"
+#include "daemon/git/keeps.hpp"
 #include "tests/fixtures/byte_streams.hpp"
 #include "tests/fixtures/git_rig.hpp"
 

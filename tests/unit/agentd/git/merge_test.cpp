@@ -190,7 +190,8 @@ TEST_CASE_METHOD(SandboxGit, "what an export sends is complete, checked and no m
   commit("agent-0", "change");
   merge("swarm/x/agent-0");
 
-  const auto keep = must(swarm::git::Keep::open(program, directory / "keep"));
+  swarm::git::Keeps keeps(program);
+  const auto keep = must(keeps.open(directory / "keep", swarm::git::Keeps::Missing::make));
   auto source = must(swarm::git::Source::open(program, repo, directory / "scratch"));
   REQUIRE(loop.block_on(keep->receive({.pack = must(source->pack({base}, {})),
                                        .refs = {{"refs/swarm/base", base}},

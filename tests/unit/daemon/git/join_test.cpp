@@ -1,6 +1,6 @@
 #include "daemon/git/join.hpp"
 
-#include "daemon/git/keep.hpp"
+#include "daemon/git/keeps.hpp"
 #include "tests/fixtures/git_rig.hpp"
 
 namespace swarm::git {
@@ -91,7 +91,8 @@ struct PublishRig : tests::GitRig {
 TEST_CASE_METHOD(PublishRig, "a published branch is withdrawn where it still stands") {
   const std::string repo = repository("repo");
   const std::string first = git(repo, {"rev-parse", "HEAD"});
-  auto keep = loop.block_on(Keep::open(program, directory / "keep"));
+  Keeps keeps(program);
+  const auto keep = loop.block_on(keeps.open(directory / "keep", Keeps::Missing::make));
   REQUIRE(keep.has_value());
   git(directory / "keep", {"fetch", "-q", repo, "main:refs/heads/swarm/x/integration"});
   Publication publication{.repository = repo, .commit = first, .branch = "swarm/x"};

@@ -1,5 +1,6 @@
-#include "daemon/git/keep.hpp"
+#include "daemon/git/keeps.hpp"
 
+#include "protocol/async/task_set.hpp"
 #include "tests/fixtures/byte_streams.hpp"
 #include "tests/fixtures/git_rig.hpp"
 
@@ -11,10 +12,17 @@ using tests::GitRig;
 struct KeepRig : GitRig {
   Program program{loop};
 
-  std::unique_ptr<Keep> keep(KeepLimits limits = {}) {
-    auto made = loop.block_on(Keep::open(program, directory / "keep", limits));
+  std::optional<Keeps> keeps;
+
+  /// As after a start of the daemon: what was open before is not any more.
+  std::shared_ptr<Keep> keep(KeepLimits limits = {}) {
+    keeps.emplace(program, limits);
+    auto made = loop.block_on(keeps->open(directory / "keep", Keeps::Missing::make));
     REQUIRE(made.has_value());
     return std::move(*made);
+  }
+  void wait_for(async::Event& event) {
+    loop.block_on([](async::Event& what) -> async::Task<> { co_await what.wait(); }(event));
   }
   /// What `git pack-objects` gives for these arguments of rev-list.
   std::string pack_of(const std::string& repo, const std::string& revisions) {
@@ -61,8 +69,74 @@ TEST_CASE_METHOD(KeepRig, "objects come first, names last, and nothing is lost w
   const auto again = keep();
   CHECK_FALSE(std::filesystem::exists((directory / "keep") + "/incoming-old"));
   CHECK(give(*again, "", {{kBranch, second}}).has_value());
-  REQUIRE(loop.block_on(Keep::remove(loop, directory / "keep")).has_value());
+  REQUIRE(loop.block_on(keeps->remove(directory / "keep")).has_value());
   CHECK_FALSE(std::filesystem::exists(directory / "keep"));
+}
+
+TEST_CASE_METHOD(KeepRig, "who opens one that is in use shares it, and takes nothing from under who receives") {
+  const std::string repo = repository("repo");
+  const std::string first = git(repo, {"rev-parse", "HEAD"});
+  const std::string pack = pack_of(repo, first);
+  const auto kept = keep();
+  tests::HeldSource::State half(loop);
+  Delivery delivery{.refs = {{kBranch, first}}};
+  delivery.pack =
+      std::make_unique<tests::HeldSource>(half, pack.substr(0, pack.size() / 2), pack.substr(pack.size() / 2));
+  std::optional<Result<void>> received;
+  async::Event done(loop);
+  const auto receive = [](std::shared_ptr<Keep> to, Delivery what, std::optional<Result<void>>& result,
+                          async::Event& end) -> async::Task<> {
+    result = co_await to->receive(std::move(what));
+    end.set();
+  };
+  async::TaskSet tasks(loop);
+  tasks.spawn(receive(kept, std::move(delivery), received, done));
+  wait_for(half.waits);
+
+  // Half a pack is there, and the lock of a name is as good as taken: a second user must not see leftovers in them.
+  const auto other = loop.block_on(keeps->open(directory / "keep", Keeps::Missing::refuse));
+  REQUIRE(other.has_value());
+  CHECK(*other == kept);
+  CHECK(loop.block_on((*other)->refs()).value().empty());
+  half.go_on.set();
+  wait_for(done);
+  if (!*received) FAIL(received->error().to_string());
+  CHECK(loop.block_on((*other)->resolve(kBranch)).value() == first);
+}
+
+TEST_CASE_METHOD(KeepRig, "several who open one at once get the same; after the last has left it is opened anew") {
+  keeps.emplace(program);
+  std::vector<std::shared_ptr<Keep>> got;
+  async::Event all(loop);
+  const auto open = [](Keeps& from, std::string at, std::vector<std::shared_ptr<Keep>>& to,
+                       async::Event& end) -> async::Task<> {
+    const Result<std::shared_ptr<Keep>> opened = co_await from.open(std::move(at), Keeps::Missing::make);
+    to.push_back(opened ? *opened : nullptr);
+    if (to.size() == 5) end.set();
+  };
+  async::TaskSet tasks(loop);
+  for (int i = 0; i < 5; ++i) tasks.spawn(open(*keeps, directory / "keep", got, all));
+  wait_for(all);
+  REQUIRE(got.front() != nullptr);
+  for (const auto& each : got) CHECK(each == got.front());
+  got.clear();
+  std::filesystem::create_directories((directory / "keep") + "/incoming-old");
+  REQUIRE(loop.block_on(keeps->open(directory / "keep", Keeps::Missing::refuse)).has_value());
+  CHECK_FALSE(std::filesystem::exists((directory / "keep") + "/incoming-old"));
+}
+
+TEST_CASE_METHOD(KeepRig, "one that was removed does not come back by being looked at") {
+  const std::string repo = repository("repo");
+  const std::string first = git(repo, {"rev-parse", "HEAD"});
+  const auto kept = keep();
+  REQUIRE(give(*kept, pack_of(repo, first), {{kBranch, first}}).has_value());
+  REQUIRE(loop.block_on(keeps->remove(directory / "keep")).has_value());
+  CHECK(loop.block_on(keeps->open(directory / "keep", Keeps::Missing::refuse)).error().code == Code::not_found);
+  CHECK(give(*kept, pack_of(repo, first), {{kBranch, first}}).error().code == Code::not_found);
+  for (const auto& entry : std::filesystem::directory_iterator(directory.path())) {
+    CHECK_FALSE(entry.path().filename().string().starts_with("keep"));
+  }
+  CHECK(loop.block_on(keeps->remove(directory / "keep")).has_value());
 }
 
 TEST_CASE_METHOD(KeepRig, "a pack that is damaged, too large, incomplete or broken off changes nothing") {

@@ -1,6 +1,6 @@
 #include "daemon/git/source.hpp"
 
-#include "daemon/git/keep.hpp"
+#include "daemon/git/keeps.hpp"
 #include "tests/fixtures/git_rig.hpp"
 
 namespace swarm::git {
@@ -16,7 +16,8 @@ struct SourceRig : GitRig {
   }
   /// Takes `commit` of the source into a bare repository of our own and checks it.
   std::string take(Source& source, const std::string& commit, const std::string& name) {
-    auto keep = loop.block_on(Keep::open(program, directory / name));
+    Keeps keeps(program);
+    const auto keep = loop.block_on(keeps.open(directory / name, Keeps::Missing::make));
     REQUIRE(keep.has_value());
     const std::vector<Ref> before = *loop.block_on((*keep)->refs());
     std::vector<std::string> have;
@@ -101,7 +102,8 @@ TEST_CASE_METHOD(SourceRig, "no filter, hook or monitor of the repository runs")
   const auto commit = loop.block_on((*source)->start_commit(Dirty::include));
   if (!commit) FAIL(commit.error().to_string());
   const std::string kept = take(**source, *commit, "kept");
-  auto keep = loop.block_on(Keep::open(program, kept));
+  Keeps keeps(program);
+  const auto keep = loop.block_on(keeps.open(kept, Keeps::Missing::refuse));
   const auto published = loop.block_on((*keep)->publish({.repository = repo, .commit = *commit, .branch = "swarm/x"}));
   if (!published) FAIL(published.error().to_string());
   CHECK_FALSE(std::filesystem::exists(directory / "sprung"));
