@@ -21,8 +21,9 @@ namespace swarm {
 namespace {
 
 // The log is folded beside the writer; only when it never rests does the writer do that itself, at 64 MiB: at 500
-// claims a second every ten seconds.
-constexpr Duration kFoldEvery = std::chrono::milliseconds(500);
+// claims a second every ten seconds. A round copies each page once, however often it was written since the last: rarer
+// rounds do less, and leave more of the time in which nothing competes with who waits for an answer.
+constexpr Duration kFoldEvery = std::chrono::seconds(2);
 constexpr int kCheckpointFrames = 16'000;
 
 const log::Logger& logger() {

@@ -1,5 +1,12 @@
 #include "protocol/store/folding.hpp"
 
+#include <pthread.h>
+#include <sched.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "protocol/async/timer.hpp"
 
 namespace swarm::store {
@@ -8,40 +15,79 @@ namespace {
 // A connection that has read nothing does not know yet that there is a log.
 constexpr Sql kLook{"store.look", "SELECT COUNT(*) FROM sqlite_schema"};
 
-/// Kept open between rounds; shared with a round that outlives the task.
-struct Side {
-  std::string path;
-  std::string vfs;
-  std::optional<Database> db;
+class Folder {
+ public:
+  Folder(std::string path, std::string vfs) : path_(std::move(path)), vfs_(std::move(vfs)) {
+    thread_ = std::thread([this] { run(); });
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+  /// One round, unless one is under way.
+  void fold() {
+    {
+      const std::scoped_lock lock(mutex_);
+      asked_ = true;
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  void run() {
+    const sched_param none{};
+    static_cast<void>(::pthread_setname_np(::pthread_self(), "fold"));
+    // Where it is not allowed the rounds compete with everything else, as they would without.
+    static_cast<void>(::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &none));
+    open();  // at once, so that what the program holds open does not change with its work
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return asked_ || stopping_; });
+        if (stopping_) return;
+        asked_ = false;
+      }
+      // Opened anew after trouble: what it has cached may be part of that.
+      if (open() && !db_->checkpoint()) db_.reset();
+    }
+  }
 
   bool open() {
-    if (db) return true;
-    Result<Database> opened = Database::open(path, {.access = Access::read_write, .vfs = vfs});
+    if (db_) return true;
+    Result<Database> opened = Database::open(path_, {.access = Access::read_write, .vfs = vfs_});
     if (!opened || !opened->one<int>(kLook)) return false;
-    db.emplace(std::move(*opened));
+    db_.emplace(std::move(*opened));
     return true;
   }
 
-  void fold() {
-    if (!open()) return;
-    // Opened anew after trouble: what it has cached may be part of that.
-    if (const Result<int> left = db->checkpoint(); !left) db.reset();
-  }
+  std::string path_;
+  std::string vfs_;
+  std::optional<Database> db_;  ///< the thread's alone
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool asked_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
 };
 
 }  // namespace
 
 async::Task<> fold_aside(async::Loop& loop, Store& store, std::string vfs, Duration every) {
-  const auto side = std::make_shared<Side>(Side{.path = store.path(), .vfs = std::move(vfs), .db = {}});
+  Folder folder(store.path(), std::move(vfs));
   std::uint64_t folded = 0;
-  // At once, so that what the daemon holds open does not change with its work.
-  co_await async::run_blocking(loop, [side] { static_cast<void>(side->open()); });
   for (;;) {
     co_await async::sleep_for(loop, every);
     const std::uint64_t written = store.stats().batches;
     if (written == folded || store.health().state != Health::State::ok) continue;
     folded = written;
-    co_await async::run_blocking(loop, [side] { side->fold(); });
+    folder.fold();
   }
 }
 

@@ -4,6 +4,7 @@ is refilled while it is claimed from, as a plot; and 64 at once on 64 sandboxes 
 Needs SWARM_BUILD, the build directory with the harness. `--json FILE` adds to one array, `--plot FILE` writes an SVG."""
 
 import argparse
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -106,6 +107,35 @@ def burst_on_real_ones(count, json):
         daemon.close()
 
 
+def spin(processor, seconds, found):
+    """Keeps a processor busy and looks when it was not: time that the machine gave to something else."""
+    os.sched_setaffinity(0, {processor})
+    last = begun = time.monotonic()
+    while last - begun < seconds:
+        now = time.monotonic()
+        if now - last > 0.001:
+            found.put(now - last)
+        last = now
+
+
+def stalls(seconds=2):
+    """What of the slow ones below is the machine's own: a shared one takes processors away for milliseconds at a time."""
+    found = multiprocessing.Queue()
+    spinners = [multiprocessing.Process(target=spin, args=(one, seconds, found)) for one in os.sched_getaffinity(0)]
+    for spinner in spinners:
+        spinner.start()
+    for spinner in spinners:
+        spinner.join()
+    gaps = []
+    while not found.empty():
+        gaps.append(found.get())
+    if gaps:
+        print(f"this machine, all processors busy for {seconds} s, took one away {len(gaps)} times for over 1 ms, at most "
+              f"{max(gaps) * 1000:.1f} ms", flush=True)
+    else:
+        print("this machine took no processor away for 1 ms", flush=True)
+
+
 def watch(rig, samples, stop):
     rpc = rig.rpc()
     begun = time.monotonic()
@@ -151,13 +181,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--json")
     parser.add_argument("--plot")
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--real", type=int, default=64, help="local sandboxes for the burst on real ones")
     options = parser.parse_args()
     json = ["--json", options.json] if options.json else []
     count = 500 * options.seconds
     rig = Rig(count)
     passed = True
+    stalls()
     try:
         begun = time.monotonic()
         rig.fill(count)
