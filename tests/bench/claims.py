@@ -110,12 +110,14 @@ def burst_on_real_ones(count, json):
 def spin(processor, seconds, found):
     """Keeps a processor busy and looks when it was not: time that the machine gave to something else."""
     os.sched_setaffinity(0, {processor})
+    gaps = []
     last = begun = time.monotonic()
     while last - begun < seconds:
         now = time.monotonic()
         if now - last > 0.001:
-            found.put(now - last)
+            gaps.append(now - last)
         last = now
+    found.put(gaps)
 
 
 def stalls(seconds=2):
@@ -124,11 +126,9 @@ def stalls(seconds=2):
     spinners = [multiprocessing.Process(target=spin, args=(one, seconds, found)) for one in os.sched_getaffinity(0)]
     for spinner in spinners:
         spinner.start()
+    gaps = [gap for _ in spinners for gap in found.get()]
     for spinner in spinners:
         spinner.join()
-    gaps = []
-    while not found.empty():
-        gaps.append(found.get())
     if gaps:
         print(f"this machine, all processors busy for {seconds} s, took one away {len(gaps)} times for over 1 ms, at most "
               f"{max(gaps) * 1000:.1f} ms", flush=True)
@@ -186,9 +186,9 @@ def main():
     options = parser.parse_args()
     json = ["--json", options.json] if options.json else []
     count = 500 * options.seconds
+    stalls()
     rig = Rig(count)
     passed = True
-    stalls()
     try:
         begun = time.monotonic()
         rig.fill(count)
