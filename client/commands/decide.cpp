@@ -62,17 +62,18 @@ async::Task<Result<int>> list(Context& context, std::string swarm, bool all) {
   const Result<api::HumanListReply> questions =
       co_await (*client)->call(api::kHumanList, in_swarm<api::HumanListRequest>(swarm, {.open = !all, .limit = 1000}));
   if (!questions) co_return fail(questions.error());
-  if (context.printer.json()) {
-    context.printer.document_of(*questions);
-    co_return kExitOk;
-  }
-  const Result<api::SwarmShipmentsReply> shipments = co_await (*client)->call(
+  Result<api::SwarmShipmentsReply> shipments = co_await (*client)->call(
       api::kSwarmShipments, in_swarm<api::SwarmShipmentsRequest>(swarm, {.shipment = {}, .open = true, .limit = 1000}));
   if (!shipments) co_return fail(shipments.error());
-  bool waits = false;
+  std::erase_if(shipments->shipments, [](const auto& each) { return each.state != api::ShipmentState::approval; });
+  if (context.printer.json()) {
+    Value document = api::encode(*questions);
+    document.set("shipments", *api::encode(*shipments).find("shipments"));
+    context.printer.document(std::move(document));
+    co_return kExitOk;
+  }
+  const bool waits = !shipments->shipments.empty();
   for (const api::ShipmentInfo& shipment : shipments->shipments) {
-    if (shipment.state != api::ShipmentState::approval) continue;
-    waits = true;
     context.printer.fields(shipment_fields(shipment, context.now()));
     context.printer.line("");
   }

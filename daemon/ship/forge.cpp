@@ -18,6 +18,8 @@ using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): 
 constexpr std::size_t kMostAnswer = std::size_t{8} << 20U;
 /// "If you receive a secondary rate limit and no retry-after, wait at least one minute."
 constexpr Duration kSecondaryWait = 1min;
+/// "... wait for an exponentially increasing amount of time between retries."
+constexpr Duration kLongestGuess = 1h;
 /// Clocks differ.
 constexpr Duration kResetSlack = 1s;
 constexpr Duration kLongestWait = 2h;
@@ -79,6 +81,12 @@ std::string key_of(const std::string& host) {
 
 }  // namespace
 
+Duration grown(Duration first, int before) {
+  Duration wait = first;
+  for (; before > 0 && wait < kLongestGuess; --before) wait *= 2;
+  return std::min(wait, kLongestGuess);
+}
+
 Setback setback_of(const Refusal& refusal, WallTime now, std::string_view what) {
   const std::string words = words_of(refusal.body);
   const std::string told = words.empty() ? fmt::format("status {}", refusal.status) : words;
@@ -98,7 +106,11 @@ Setback setback_of(const Refusal& refusal, WallTime now, std::string_view what) 
     }
     const bool secondary = refusal.body.find("secondary rate limit") != std::string::npos ||
                            refusal.body.find("abuse detection") != std::string::npos;
-    if (secondary || refusal.status == 429) return wait_for(kSecondaryWait, "a rate limit of the service");
+    if (secondary || refusal.status == 429) {
+      Setback told_nothing = wait_for(kSecondaryWait, "a rate limit of the service");
+      told_nothing.guessed = true;
+      return told_nothing;
+    }
   }
   const auto with = [&](Code code, std::string_view why) {
     return Setback{.error = fail(code, fmt::format("{}: {}: {}", what, why, told)).error()};

@@ -35,7 +35,11 @@ struct PullWish {
 struct Setback {
   Error error;
   std::optional<Duration> wait{};
+  bool guessed = false;  ///< the service limits and does not say for how long: `wait` is the first of growing waits
 };
+
+/// How long to wait when it was waited `before` times in vain: twice as long each time, an hour at most.
+[[nodiscard]] Duration grown(Duration first, int before);
 
 template <class T>
 using Answer = std::expected<T, Setback>;

@@ -13,10 +13,11 @@ namespace swarm::ship {
 
 /// Kept with a shipment, never shown.
 struct Hidden {
-  std::string body;                 ///< of its pull requests
-  std::vector<std::string> looked;  ///< repositories where it is known how the branch stood before
-  bool linked = false;              ///< its pull requests name each other
-  bool undoing = false;             ///< it failed, and what it did is being taken back
+  std::string body;                  ///< of its pull requests
+  std::vector<std::string> looked;   ///< repositories where it is known how the branch stood before
+  std::vector<std::string> opening;  ///< repositories where no pull request was found, and one was begun to be opened
+  bool linked = false;               ///< its pull requests name each other
+  bool undoing = false;              ///< it failed, and what it did is being taken back
   std::string undo_why;
 
   template <class D>
@@ -24,6 +25,7 @@ struct Hidden {
     d.type("HiddenShipment", "What the daemon keeps of a shipment and shows to nobody.");
     d.field("body", &Hidden::body, "Text of its pull requests.");
     d.field("looked", &Hidden::looked, "Where it is known how the branch stood before.");
+    d.field("opening", &Hidden::opening, "Where a pull request was begun to be opened.");
     d.field("linked", &Hidden::linked, "Its pull requests name each other.");
     d.field("undoing", &Hidden::undoing, "What it did is being taken back.");
     d.field("undo_why", &Hidden::undo_why, "Why.");

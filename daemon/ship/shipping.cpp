@@ -21,6 +21,7 @@ using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): 
 
 // What may pass by itself is tried again so often, with growing pauses. A rate limit is no try: it says when it ends.
 constexpr int kTries = 9;
+constexpr int kGuesses = 8;
 constexpr Duration kFirstPause = 500ms;
 constexpr Duration kLongestPause = 1min;
 
@@ -43,6 +44,19 @@ std::vector<std::string> urls_of(const api::ShipmentInfo& info) {
 bool same_cargo(const api::ShipmentInfo& a, const api::ShipmentInfo& b) {
   return std::ranges::equal(a.parts, b.parts, [](const api::ShipmentPart& one, const api::ShipmentPart& other) {
     return one.repo == other.repo && one.commit == other.commit && one.remote == other.remote;
+  });
+}
+
+/// Who let one go has let the other go, too: the same commits to the same branches, and pull requests only into the
+/// branches that were named then.
+bool covers(const api::ShipmentInfo& approved, const api::ShipmentInfo& wanted) {
+  if (!same_cargo(approved, wanted)) return false;
+  const bool opens = wanted.wish.pull_request;
+  if (opens && !approved.wish.pull_request) return false;
+  return std::ranges::equal(approved.parts, wanted.parts, [&](const auto& one, const auto& other) {
+    // Where nobody names it, it is the service's default branch, which is looked up later.
+    const bool both_default = approved.wish.into.empty() && other.into.empty();
+    return one.branch == other.branch && (!opens || one.into == other.into || both_default);
   });
 }
 
@@ -104,7 +118,7 @@ bool Shipping::approved_before(const Record& record) {
   if (!others) return false;
   return std::ranges::any_of(*others, [&](const Record& other) {
     return !other.info.decided_by.empty() && other.info.state != ShipmentState::rejected &&
-           same_cargo(other.info, record.info);
+           covers(other.info, record.info);
   });
 }
 
@@ -293,6 +307,7 @@ async::Task<Result<api::ShipmentInfo>> Shipping::decide(api::SwarmDecideRequest 
 async::Task<> Shipping::carry_on(Shipping* self, Shared open) {
   Duration pause = kFirstPause;
   int tries = 0;
+  int guesses = 0;  // waits for a limit that does not say when it ends
   while (!is_over(open->record.info.state)) {
     if (waits_for_person(open->record)) {
       co_await open->changed.wait();
@@ -318,13 +333,14 @@ async::Task<> Shipping::carry_on(Shipping* self, Shared open) {
         co_return;  // it goes on from where it was at the next start
       }
       tries = 0;
+      guesses = 0;
       pause = kFirstPause;
       continue;
     }
     const Setback& setback = next.error();
     const std::string why = self->with_.redactor.redact(setback.error.message);
-    if (setback.wait || (setback.error.retryable && ++tries < kTries)) {
-      const Duration wait = setback.wait.value_or(pause);
+    if (setback.guessed ? guesses < kGuesses : setback.wait || (setback.error.retryable && ++tries < kTries)) {
+      const Duration wait = setback.guessed ? grown(*setback.wait, guesses++) : setback.wait.value_or(pause);
       if (!setback.wait) pause = std::min(pause * 2, kLongestPause);
       logger().warn("a shipment waits", {{"shipment", open->record.info.id}, {"error", why}});
       const std::int64_t until =
@@ -354,6 +370,7 @@ async::Task<> Shipping::carry_on(Shipping* self, Shared open) {
     });
     if (!written) co_return;
     tries = 0;
+    guesses = 0;
     pause = kFirstPause;
   }
   open->changed.notify_all();

@@ -82,6 +82,8 @@ class Shipping final : public swarms::Outlet {
   async::Task<Answer<api::ShipmentState>> open_all(Shared open);
   async::Task<Answer<bool>> open_one(Shared open, std::size_t part);
   async::Task<Answer<bool>> take_back(Shared open);
+  /// Finds the pull request that was opened when nobody lived to hear the answer; true when it is ours.
+  async::Task<Answer<bool>> find_opened(Shared open, std::size_t at);
   async::Task<Answer<std::shared_ptr<const Credential>>> credential(const Record& record, const Remote& remote);
   async::Task<Result<std::unique_ptr<Forge>>> forge(const Record& record, const api::ShipmentPart& part);
   [[nodiscard]] Push push_of(const Record& record, const api::ShipmentPart& part, const Remote& remote) const;

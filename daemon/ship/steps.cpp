@@ -14,6 +14,13 @@ namespace {
 using api::ShipmentPart;
 using api::ShipmentState;
 
+/// What a pull request of a shipment has at its end. Nobody sees it; it tells whose it is.
+std::string mark_of(const std::string& shipment) { return fmt::format("<!-- swarmd {} -->", shipment); }
+
+bool holds(const std::vector<std::string>& list, const std::string& word) {
+  return std::ranges::find(list, word) != list.end();
+}
+
 std::unexpected<Setback> setback(Error error) { return std::unexpected(Setback{.error = std::move(error)}); }
 
 }  // namespace
@@ -113,6 +120,7 @@ PullWish Shipping::wish_of(const Record& record, std::size_t part) const {
                     info.parts[i].url.empty() ? ", branch `" + info.parts[i].branch + "`" : ": " + info.parts[i].url);
   }
   if (!others.empty()) body += "\n\nThe same task in other repositories, to be merged together:\n" + others;
+  body += "\n\n" + mark_of(info.id);
   return {.branch = info.parts[part].branch,
           .into = info.parts[part].into,
           .title = to_utf8(info.title),
@@ -134,15 +142,34 @@ async::Task<Answer<bool>> Shipping::open_one(Shared open, std::size_t part) {
   const PullWish wish = wish_of(open->record, part);
   Answer<std::optional<Pull>> there = co_await service->find(wish.branch, wish.into);
   if (!there) co_return std::unexpected(there.error());
-  bool created = false;
+  const std::string repo = open->record.info.parts[part].repo;
+  const auto recorded = [&](const Pull& pull, bool created) {
+    // Before anything else can fail: from here on it is known whose it is.
+    return change(open, [part, pull, created](Record& record) {
+      ShipmentPart& changed = record.info.parts[part];
+      changed.number = pull.number;
+      changed.url = pull.url;
+      changed.created = changed.created || created;
+    });
+  };
   Pull pull;
   if (*there) {
     pull = **there;
+    // Opened by us when the answer, or we ourselves, did not live to tell: there was none, we were about to open one,
+    // and this one says what only ours says.
+    const bool begun = !open->record.info.parts[part].number && holds(open->record.hidden.opening, repo);
+    const Result<void> known = co_await recorded(pull, begun && pull.body.contains(mark_of(open->record.info.id)));
+    if (!known) co_return setback(known.error());
     if (pull.title != wish.title || pull.body != wish.body) {
       Answer<Pull> updated = co_await service->update(pull.number, wish);
       if (!updated) co_return std::unexpected(updated.error());
     }
   } else {
+    if (!holds(open->record.hidden.opening, repo)) {
+      const Result<void> begun =
+          co_await change(open, [repo](Record& record) { record.hidden.opening.push_back(repo); });
+      if (!begun) co_return setback(begun.error());
+    }
     Answer<Pull> opened = co_await service->open(wish);
     if (!opened) {
       Setback why = opened.error();
@@ -151,16 +178,9 @@ async::Task<Answer<bool>> Shipping::open_one(Shared open, std::size_t part) {
       co_return std::unexpected(std::move(why));
     }
     pull = *opened;
-    created = true;
+    const Result<void> known = co_await recorded(pull, true);
+    if (!known) co_return setback(known.error());
   }
-  // Recorded before anything else can fail: from here on it is known to be ours.
-  const Result<void> written = co_await change(open, [part, pull, created](Record& record) {
-    ShipmentPart& changed = record.info.parts[part];
-    changed.number = pull.number;
-    changed.url = pull.url;
-    changed.created = changed.created || created;
-  });
-  if (!written) co_return setback(written.error());
   if (!open->record.info.wish.labels.empty()) {
     const Answer<bool> labelled = co_await service->label(pull.number, open->record.info.wish.labels);
     if (!labelled) co_return std::unexpected(labelled.error());
@@ -185,9 +205,31 @@ async::Task<Answer<ShipmentState>> Shipping::open_all(Shared open) {
   co_return ShipmentState::done;
 }
 
+async::Task<Answer<bool>> Shipping::find_opened(Shared open, std::size_t at) {
+  const ShipmentPart part = open->record.info.parts[at];
+  Result<std::unique_ptr<Forge>> service = co_await forge(open->record, part);
+  if (!service) co_return setback(service.error());
+  const Answer<std::optional<Pull>> there = co_await (*service)->find(part.branch, part.into);
+  if (!there) co_return std::unexpected(there.error());
+  if (!*there || !(*there)->body.contains(mark_of(open->record.info.id))) co_return false;
+  const Result<void> known = co_await change(open, [at, pull = **there](Record& record) {
+    ShipmentPart& changed = record.info.parts[at];
+    changed.number = pull.number;
+    changed.url = pull.url;
+    changed.created = true;
+  });
+  if (!known) co_return setback(known.error());
+  co_return true;
+}
+
 async::Task<Answer<bool>> Shipping::take_back(Shared open) {
   for (std::size_t i = 0; i < open->record.info.parts.size(); ++i) {
-    const ShipmentPart part = open->record.info.parts[i];
+    ShipmentPart part = open->record.info.parts[i];
+    if (!part.number && holds(open->record.hidden.opening, part.repo)) {
+      const Answer<bool> looked = co_await find_opened(open, i);
+      if (!looked) co_return std::unexpected(looked.error());
+      part = open->record.info.parts[i];
+    }
     if (part.number && part.created) {
       Result<std::unique_ptr<Forge>> service = co_await forge(open->record, part);
       if (!service) co_return setback(service.error());

@@ -291,6 +291,13 @@ def test_a_protected_path_waits_for_a_person_over_a_restart(world):
     assert "Changes protected paths" in pull["body"] and ".github/workflows/ci.yml" in pull["body"]
     again = ship(daemon, "push", "team")  # the same commits: nobody is asked again
     assert again["state"] == "done"
+    # A person let it go into one branch, not into every one.
+    elsewhere = ship(daemon, "pr", "team", "--into", "release", check=False)
+    assert elsewhere["state"] == "approval"
+    listed = json.loads(daemon.ctl("--json", "questions").stdout)
+    assert [each["id"] for each in listed["shipments"]] == [elsewhere["id"]] and listed["questions"] == []
+    daemon.ctl("reject", elsewhere["id"])
+    assert json.loads(daemon.ctl("--json", "questions").stdout)["shipments"] == []
     assert "protected path" in daemon.ctl("report", "team").stdout
     nothing_has_it(daemon, where)
 
@@ -374,6 +381,23 @@ def test_one_task_over_two_repositories_lands_in_both_with_linked_pull_requests(
     refused = ship(daemon, "pr", "pair", check=False)
     assert refused["state"] == "failed" and "refused by the test" in refused["reason"], refused
     assert [pull["state"] for pull in forge.pulls["owner/api"]] == ["closed"] and forge.pulls["owner/web"] == []
+    assert forge.branch("owner/api", "swarm/pair") == forge.branch("owner/web", "swarm/pair") == ""
+
+    # The first is opened and the daemon dies before it hears so: it is known to be ours, and taken back like the rest.
+    forge.fault("open:owner/api", "lost")
+    forge.fault("open:owner/web", 422)
+    shipment = daemon.ctl("swarm", "pr", "pair", "--detach").stdout.strip()
+    wait_until(lambda: len(forge.faults) == 1, timeout=PATIENCE, what="the lost answer")
+    daemon.kill()
+    daemon.start()
+
+    def failed():
+        [found] = [each for each in json.loads(daemon.ctl("--json", "swarm", "shipments", "pair").stdout)["shipments"]
+                   if each["id"] == shipment]
+        return found if found["state"] == "failed" else None
+
+    wait_until(failed, timeout=PATIENCE, what="the end of the shipment")
+    assert [pull["state"] for pull in forge.pulls["owner/api"]] == ["closed"] * 2 and forge.pulls["owner/web"] == []
     assert forge.branch("owner/api", "swarm/pair") == forge.branch("owner/web", "swarm/pair") == ""
 
     opened = ship(daemon, "pr", "pair")

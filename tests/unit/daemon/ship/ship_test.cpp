@@ -135,6 +135,15 @@ TEST_CASE("an answer that is no success says whether, and how long, to wait") {
                                   .remaining = "4000",
                                   .reset = {}});
   CHECK(*in_words.wait == 1min);
+  // Nobody says when that ends: the waits grow. Where it is said, it is believed.
+  CHECK(in_words.guessed);
+  CHECK_FALSE(secondary.guessed);
+  CHECK_FALSE(primary.guessed);
+  CHECK(grown(1min, 0) == 1min);
+  CHECK(grown(1min, 1) == 2min);
+  CHECK(grown(1min, 5) == 32min);
+  CHECK(grown(1min, 6) == 1h);
+  CHECK(grown(1min, 1000) == 1h);
   const Setback forbidden = meant({.status = 403, .body = R"({"message":"Resource not accessible"})"});
   CHECK_FALSE(forbidden.wait);
   CHECK(forbidden.error.code == Code::permission_denied);
