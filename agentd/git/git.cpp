@@ -90,6 +90,11 @@ async::Task<Result<std::string>> Git::find_repository(std::optional<std::string>
   co_return co_await async::run_blocking(loop_, std::move(job));
 }
 
+void Git::tell_moved(const Record& record, const std::string& commit) {
+  if (!setup_.moved) return;
+  setup_.moved({.repo = record.repo, .agent = record.agent, .branch = record.branch(), .commit = commit});
+}
+
 async::Task<Result<api::GitImportReply>> Git::import(api::GitImportRequest request, OpenSource open) {
   if (const Result<void> ok = check_name("a repository", request.repo); !ok) co_return fail(ok.error());
   const auto guard = co_await turn(request.repo).take();
@@ -322,7 +327,9 @@ async::Task<Result<api::GitCommitReply>> Git::commit(Caller caller, api::GitComm
   auto finish = [snapshot, place = *place, request = std::move(request)]() mutable {
     return commit_snapshot(place, **snapshot, request);
   };
-  co_return co_await async::run_blocking(loop_, std::move(finish));
+  Result<api::GitCommitReply> reply = co_await async::run_blocking(loop_, std::move(finish));
+  if (reply && reply->created) tell_moved(place->record, reply->commit);
+  co_return reply;
 }
 
 async::Task<Result<api::GitStatusReply>> Git::status(Caller caller, api::GitStatusRequest request) {
@@ -352,7 +359,9 @@ async::Task<Result<api::GitSyncReply>> Git::sync(Caller caller, api::GitSyncRequ
     }
     return agentd::git::sync(place);
   };
-  co_return co_await async::run_blocking(loop_, std::move(job));
+  Result<api::GitSyncReply> reply = co_await async::run_blocking(loop_, std::move(job));
+  if (reply && reply->outcome == api::GitSyncOutcome::merged) tell_moved(place->record, reply->head);
+  co_return reply;
 }
 
 }  // namespace swarm::agentd::git

@@ -46,6 +46,14 @@ struct Reserved {
   bool operator==(const Reserved&) const = default;
 };
 
+/// A branch of an agent has a new commit.
+struct Moved {
+  std::string repo;
+  std::string agent;
+  std::string branch;
+  std::string commit;
+};
+
 /// A test of a merged tree.
 struct TestRequest {
   std::string command;
@@ -79,6 +87,8 @@ struct GitSetup {
   std::function<async::Task<Result<std::vector<Reserved>>>(std::string repo, std::optional<std::string> agent)>
       reserved{};
   std::function<async::Task<>(std::vector<Reserved>)> give_back{};
+  /// Told of every commit on an agent's branch, when it is there. Called on the loop; empty where nobody wants to know.
+  std::function<void(const Moved&)> moved{};
 };
 
 class Git {
@@ -113,6 +123,7 @@ class Git {
   async::Task<Result<std::string>> find_repository(std::optional<std::string> repo);
   async::Task<Result<Worktree>> integrator(std::string repo, std::string swarm);
   async::Turn& turn(const std::string& of);
+  void tell_moved(const Record& record, const std::string& commit);
   /// Ends what was reserved for changes that are now merged, or that nobody will hand in.
   async::Task<> merged(std::string repo, std::string candidate);
   async::Task<> dropped(std::string repo, std::string agent);

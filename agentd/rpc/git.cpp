@@ -7,6 +7,7 @@
 
 #include "agentd/exec/foreground.hpp"
 #include "agentd/rpc/edit_lock.hpp"
+#include "protocol/api/codec.hpp"
 
 namespace swarm::agentd {
 namespace {
@@ -167,7 +168,8 @@ std::function<async::Task<Result<git::TestResult>>(git::TestRequest)> git_tests(
   return [&service](git::TestRequest request) { return run_test(service, std::move(request)); };
 }
 
-git::GitSetup git_setup(std::string workspace, const Users& users, ExecService& execs, TeamService& team) {
+git::GitSetup git_setup(std::string workspace, const Users& users, ExecService& execs, TeamService& team,
+                        Happenings& happenings) {
   git::GitSetup setup{.layout = {.workspace = std::move(workspace)}, .limits = {}, .user = git_users(users)};
   setup.account = [&team](const std::string& agent) -> std::optional<std::string> {
     const Result<const Member*> member = team.team.find(agent);
@@ -180,6 +182,11 @@ git::GitSetup git_setup(std::string workspace, const Users& users, ExecService& 
     return reserved_by_edits(team, std::move(repo), std::move(agent));
   };
   setup.give_back = [&team](std::vector<git::Reserved> locks) { return give_back_edits(team, std::move(locks)); };
+  setup.moved = [&happenings](const git::Moved& moved) {
+    const api::GitCommitted told{
+        .repo = moved.repo, .agent = moved.agent, .branch = moved.branch, .commit = moved.commit};
+    happenings.add(api::kGitCommitted.name, api::encode(told));
+  };
   return setup;
 }
 

@@ -2,6 +2,7 @@
 
 #include "agentd/git/git.hpp"
 #include "agentd/rpc/exec.hpp"
+#include "agentd/rpc/happenings.hpp"
 #include "agentd/rpc/team.hpp"
 #include "protocol/wire/router.hpp"
 
@@ -11,7 +12,8 @@ namespace swarm::agentd {
 void bind_git(wire::Router& router, git::Git& git, const Team& team);
 
 /// How git is set up in a sandbox with a team. What it refers to outlives it.
-git::GitSetup git_setup(std::string workspace, const Users& users, ExecService& execs, TeamService& team);
+git::GitSetup git_setup(std::string workspace, const Users& users, ExecService& execs, TeamService& team,
+                        Happenings& happenings);
 
 /// Runs the test of a merge as its user, in the sandbox's ordinary environment. `service` outlives what it gives.
 std::function<async::Task<Result<git::TestResult>>(git::TestRequest)> git_tests(ExecService& service);

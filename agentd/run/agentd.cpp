@@ -75,7 +75,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
       delivery_(loop, team_, panes_),
       keeper_(loop, team_, panes_),
       views_(loop, team_),
-      git_(loop, git_setup(options_.workspace, users_, exec_service_, team_service_)),
+      git_(loop, git_setup(options_.workspace, users_, exec_service_, team_service_, happenings_)),
       upward_(loop),
       router_({.name = "agentd", .version = SWARM_VERSION, .features = {kFeatures.begin(), kFeatures.end()}},
               loop.clock()),

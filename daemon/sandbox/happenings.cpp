@@ -5,6 +5,7 @@
 #include "protocol/api/agentd.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/api/exec.hpp"
+#include "protocol/api/git_inner.hpp"
 #include "protocol/wire/client.hpp"
 #include "protocol/wire/msgpack.hpp"
 
@@ -35,6 +36,7 @@ std::vector<store::NewEvent> checked(api::AgentdEventsReply reply, const std::st
   for (api::AgentdEvent& event : reply.events) {
     std::optional<std::string> data = read_as(api::kExecStarted, event);
     if (!data) data = read_as(api::kExecEnded, event);
+    if (!data) data = read_as(api::kGitCommitted, event);
     if (!data) continue;
     events.push_back(
         {.type = event.type,

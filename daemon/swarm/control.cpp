@@ -196,6 +196,9 @@ async::Task<Result<Goods>> Swarms::goods(std::optional<std::string> what) {
 async::Task<Result<api::SwarmDiffReply>> Swarms::diff(std::optional<std::string> what, api::SwarmDiffRequest request) {
   Result<Record> record = co_await load_record(std::move(what));
   if (!record) co_return fail(record.error());
+  if (record->info.state == SwarmState::discarded) {
+    co_return fail(Code::failed_precondition, fmt::format("the work of swarm {} was discarded", record->info.name));
+  }
   auto swarm = living(record->info.id);
   if (swarm == nullptr) {
     swarm = detached(*record);

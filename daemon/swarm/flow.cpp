@@ -319,6 +319,8 @@ async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
     const Result<void> written = co_await change(swarm, [id = started->id](Record& record) { record.info.run = id; });
     if (!written) co_return fail(written.error());
   }
+  // What was committed while nobody listened.
+  keep_soon(swarm);
   async::TaskSet tending(with_.loop);
   tending.spawn(agents_->tend(swarm));
   for (;;) {
@@ -391,6 +393,23 @@ async::Task<Result<std::string>> Swarms::keep_work(std::shared_ptr<Swarm> swarm)
     if (!written) co_return fail(written.error());
   }
   co_return head;
+}
+
+void Swarms::keep_soon(std::shared_ptr<Swarm> swarm) {
+  swarm->keep_again = true;
+  if (!swarm->keeping) tasks_.spawn(keep_in_background(std::move(swarm)));
+}
+
+async::Task<> Swarms::keep_in_background(std::shared_ptr<Swarm> swarm) {
+  if (swarm->keeping) co_return;
+  swarm->keeping = true;
+  while (swarm->keep_again) {
+    swarm->keep_again = false;
+    const Result<std::string> kept = co_await keep_work(swarm);
+    if (kept) continue;
+    logger().warn("what was made could not be fetched yet", {{"swarm", swarm->id()}, {"error", kept.error()}});
+  }
+  swarm->keeping = false;
 }
 
 async::Task<Result<git::Published>> Swarms::publish(std::shared_ptr<Swarm> swarm, bool replace) {

@@ -141,7 +141,7 @@ async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, work
   const auto tree = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitStatus, status, kLimit);
   if (tree) change.tree_dirty = tree->total_changes > 0;
   // What was handed in shall not be lost with its sandbox.
-  tasks_.spawn(keep_work(in->swarm));
+  swarms_.keep_soon(in->swarm);
   co_return change;
 }
 
@@ -189,7 +189,7 @@ async::Task<Result<workflow::Merged>> Ports::merge(workflow::StepKey key, workfl
       merged.outcome = workflow::Merged::Outcome::merged;
       tasks_.spawn(tell(info.id, info.sandbox, std::string(api::kSwarmLanded.name), what.agent, what.task,
                         api::encode(api::SwarmLanded{.commit = merged.commit, .author = what.agent, .title = title})));
-      tasks_.spawn(keep_work(in->swarm));
+      swarms_.keep_soon(in->swarm);
       co_return merged;
     case api::GitMergeOutcome::conflict:
       merged.outcome = workflow::Merged::Outcome::conflict;
@@ -290,19 +290,6 @@ async::Task<Result<workflow::Delivered>> Ports::deliver(workflow::StepKey key, w
 
 void Ports::notify(workflow::Notice notice) {
   logger().info("a run tells", {{"swarm", notice.swarm}, {"run", notice.run}, {"text", shown(notice.text, 300)}});
-}
-
-async::Task<> Ports::keep_work(std::shared_ptr<Swarm> swarm) {
-  swarm->keep_again = true;
-  if (swarm->keeping) co_return;
-  swarm->keeping = true;
-  while (swarm->keep_again) {
-    swarm->keep_again = false;
-    const Result<std::string> kept = co_await swarms_.keep_work(swarm);
-    if (kept) continue;
-    logger().warn("what was made could not be fetched yet", {{"swarm", swarm->id()}, {"error", kept.error()}});
-  }
-  swarm->keeping = false;
 }
 
 async::Task<> Ports::tell(std::string swarm, std::string sandbox, std::string type, std::string agent, std::string task,

@@ -29,7 +29,6 @@ class Ports final : public workflow::Ports {
     std::shared_ptr<wire::Connection> agentd;
   };
   async::Task<Result<Reached>> reach(workflow::StepKey key);
-  async::Task<> keep_work(std::shared_ptr<Swarm> swarm);
   async::Task<> tell(std::string swarm, std::string sandbox, std::string type, std::string agent, std::string task,
                      Value data);
 

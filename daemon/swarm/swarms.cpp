@@ -9,6 +9,7 @@
 #include "daemon/swarm/words.hpp"
 #include "daemon/workflow/definition.hpp"
 #include "protocol/api/codec.hpp"
+#include "protocol/api/git_inner.hpp"
 #include "protocol/core/id.hpp"
 #include "protocol/wire/msgpack.hpp"
 
@@ -113,6 +114,7 @@ Swarms::Swarms(Surroundings surroundings)
       listening_(with_.store.subscribe([this](const std::vector<store::Event>& events) {
         for (const store::Event& event : events) {
           if (event.swarm && event.type == "run.changed") run_changed(*event.swarm);
+          if (event.sandbox && event.type == api::kGitCommitted.name) committed(*event.sandbox);
         }
       })),
       tasks_(with_.loop) {
@@ -136,6 +138,14 @@ void Swarms::run_changed(const std::string& swarm) {
   if (found == nullptr) return;
   ++found->news;
   found->changed.notify_all();
+}
+
+void Swarms::committed(const std::string& sandbox) {
+  const std::optional<Place> place = of_sandbox(sandbox);
+  if (!place) return;
+  const std::shared_ptr<Swarm> swarm = living(place->swarm);
+  // After this the last step fetches what there is.
+  if (swarm->record.info.step == SwarmStep::run) keep_soon(swarm);
 }
 
 std::shared_ptr<Swarm> Swarms::adopt(Record record) {

@@ -98,10 +98,14 @@ class Swarms {
   async::Task<Result<std::shared_ptr<wire::Connection>>> agentd(std::shared_ptr<Swarm> swarm);
   /// Fetches what the swarm has merged, and records its newest commit.
   async::Task<Result<std::string>> keep_work(std::shared_ptr<Swarm> swarm);
+  /// The same in the background; however often it is wanted meanwhile, it is done once more.
+  void keep_soon(std::shared_ptr<Swarm> swarm);
   /// Sets the branch of the user's repository to what was fetched last.
   async::Task<Result<git::Published>> publish(std::shared_ptr<Swarm> swarm, bool replace);
   /// The engine's run of a swarm went on.
   void run_changed(const std::string& swarm);
+  /// An agent of this sandbox has committed: that must not be lost with it.
+  void committed(const std::string& sandbox);
 
   [[nodiscard]] const Surroundings& with() const { return with_; }
   [[nodiscard]] Runs* runs() const { return runs_; }
@@ -131,6 +135,7 @@ class Swarms {
   async::Task<Result<void>> move_out(std::shared_ptr<Swarm> swarm);
   async::Task<> fail_with(std::shared_ptr<Swarm> swarm, Error error);
   async::Task<> hold(std::shared_ptr<Swarm> swarm);
+  async::Task<> keep_in_background(std::shared_ptr<Swarm> swarm);
   void begin(const std::shared_ptr<Swarm>& swarm);
 
   Surroundings with_;

@@ -49,7 +49,7 @@ struct AgentdEvent {
   static void describe(D& d) {
     d.type("AgentdEvent", "Something that happened in a sandbox.");
     d.field("seq", &AgentdEvent::seq, "Counted from 1 after every start of agentd.").required();
-    d.field("type", &AgentdEvent::type, "`exec.started` or `exec.ended`.").required();
+    d.field("type", &AgentdEvent::type, "`exec.started`, `exec.ended` or `git.committed`.").required();
     d.field("data", &AgentdEvent::data, "As the event's type has it.").required();
   }
 };

@@ -24,12 +24,18 @@ template const TypeInfo& type_of<GitStatusRequest>();
 template const TypeInfo& type_of<GitStatusReply>();
 template const TypeInfo& type_of<GitSyncRequest>();
 template const TypeInfo& type_of<GitSyncReply>();
+template const TypeInfo& type_of<GitCommitted>();
 
 std::span<const MethodInfo* const> git_methods() {
   static constexpr std::array<const MethodInfo*, 11> kAll = {
       &inside::kGitImport, &inside::kGitRefs,   &inside::kGitWorktree, &inside::kGitRemoveWorktree,
       &inside::kGitMerge,  &inside::kGitDiff,   &inside::kGitLog,      &inside::kGitExport,
       &inside::kGitCommit, &inside::kGitStatus, &inside::kGitSync};
+  return kAll;
+}
+
+std::span<const EventInfo* const> git_events() {
+  static constexpr std::array<const EventInfo*, 1> kAll = {&kGitCommitted};
   return kAll;
 }
 

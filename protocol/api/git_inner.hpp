@@ -31,6 +31,24 @@ struct GitCommitRequest {
   }
 };
 
+/// Data of `git.committed`.
+struct GitCommitted {
+  std::string repo;
+  std::string agent;
+  std::string branch;
+  std::string commit;
+  bool operator==(const GitCommitted&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("GitCommitted", "An agent's branch has a new commit.");
+    d.field("repo", &GitCommitted::repo, "The repository inside.").required();
+    d.field("agent", &GitCommitted::agent, "Whose branch it is.").required();
+    d.field("branch", &GitCommitted::branch, "The branch: `swarm/<swarm>/<agent>`.").required();
+    d.field("commit", &GitCommitted::commit, "The commit.").required();
+  }
+};
+
 struct GitCommitReply {
   std::string commit;
   bool created = false;
@@ -229,6 +247,10 @@ inline constexpr Method<GitSyncRequest, GitSyncReply> kGitSync{{
 }  // namespace inside
 
 /// Every `git.*` method of agentd: what the daemon may call; those for both are on the inner socket too.
+inline constexpr EventType<GitCommitted> kGitCommitted{
+    {.name = "git.committed", .doc = "An agent committed in its worktree; its branch stands there now."}};
+
 std::span<const MethodInfo* const> git_methods();
+std::span<const EventInfo* const> git_events();
 
 }  // namespace swarm::api

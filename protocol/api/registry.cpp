@@ -108,6 +108,7 @@ std::span<const EventInfo* const> all_events() {
       daemon_events(),
       events_events(),
       exec_events(),
+      git_events(),
       human_events(),
       limits_events(),
       lock_events(),

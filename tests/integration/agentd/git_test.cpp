@@ -219,6 +219,69 @@ TEST_CASE_METHOD(TeamGit, "git: whatever an agent puts into its worktree, nothin
   CHECK(root_git({"fsck", "--strict", "--full", "--no-dangling"}).empty());
 }
 
+TEST_CASE_METHOD(TeamGit, "git: a crowd commits at once through agentd, and nothing but its commits is left of it") {
+  // A process each, as agents call it; `./dev soak commits` takes fifty.
+  const char* wanted = std::getenv("SWARM_COMMITTERS");  // NOLINT(concurrency-mt-unsafe): nobody sets variables
+  const int crowd = wanted == nullptr ? 12 : std::atoi(wanted);
+  constexpr int kRounds = 3;
+  import(host.repository("host"));
+  struct Each {
+    api::TeamMember who;
+    std::string files;
+  };
+  std::vector<Each> all;
+  for (int i = 0; i < crowd; ++i) {
+    const std::string name = "agent-" + std::to_string(i);
+    api::TeamMember who = join(name);
+    all.push_back({.who = std::move(who), .files = worktree(name)});
+  }
+  // All of them in one shell, each as its own user: who is first is the scheduler's choice.
+  std::vector<std::string> failures;
+  for (int round = 0; round < kRounds; ++round) {
+    std::string script;
+    for (const Each& each : all) {
+      const std::string become =
+          geteuid() == 0 ? "setpriv --reuid " + std::to_string(each.who.uid) + " --regid 2000 --clear-groups " : "";
+      script += "(cd '" + each.files + "' && SWARM_AGENT=" + each.who.agent + " " + become +
+                "/bin/sh -c 'mkdir -p d && for f in 1 2 3; do echo " + std::to_string(round) + " " + each.who.agent +
+                " > d/$f-" + each.who.agent + "; done; \"$0\" --socket \"$1\" commit -m round' '" +
+                std::string(SWARM_BIN_DIR) + "/swarm' '" + (directory / "state/agentd.sock") + "' > '" +
+                (directory / each.who.agent) + "' 2>&1 || echo failed >> '" + (directory / each.who.agent) + "') &\n";
+    }
+    script += "wait\n";
+    REQUIRE(as(geteuid(), "", {"/bin/sh", "-c", script}, "/").code == 0);
+    for (const Each& each : all) {
+      const std::string said = GitRig::read(directory / each.who.agent);
+      if (said.contains("failed") || said.contains("lock")) failures.push_back(each.who.agent + ": " + said);
+    }
+  }
+  for (const std::string& failure : failures) UNSCOPED_INFO(failure);
+  CHECK(failures.empty());
+  const std::string commits = std::to_string(crowd * kRounds + 1);
+  CHECK(root_git({"rev-list", "--count", "--all"}) == commits);
+  CHECK(root_git({"fsck", "--strict", "--full", "--unreachable"}).empty());
+  for (const Each& each : all) CHECK(git(each.who, {"status", "--porcelain"}, each.files).out.empty());
+
+  // Nothing lies about: no lock files, no drafts of objects or packs, and after the agents no worktrees.
+  const auto leftovers = [&] {
+    std::string found;
+    for (const auto& entry : fs::recursive_directory_iterator(store())) {
+      const std::string name = entry.path().filename();
+      if (name.ends_with(".lock") || name.starts_with("tmp_") || name.starts_with("pack_")) found += name + "\n";
+    }
+    return found;
+  };
+  CHECK(leftovers().empty());
+  for (const Each& each : all) {
+    ask(inside::kGitRemoveWorktree, {.repo = "repo", .agent = each.who.agent});
+    CHECK_FALSE(fs::exists(each.files));
+  }
+  CHECK(fs::is_empty(store() + "/worktrees"));
+  CHECK(leftovers().empty());
+  // Their branches stay until they are dropped on purpose; then git's own collector finds nothing that holds them.
+  CHECK(root_git({"rev-list", "--count", "--all"}) == commits);
+}
+
 TEST_CASE_METHOD(TeamGit, "git: candidates are tested as the integrator, and what is merged survives agentd") {
   const auto zero = join("agent-0");
   import(host.repository("host"));
