@@ -87,7 +87,7 @@ Result<Value::Array> findings_of(std::span<const std::string> words, const Argum
   const std::array<std::string, 2> one{"--file", *file};
   const Result<Arguments> from = Arguments::read(one, {kFileOption}, {});
   if (!from) return fail(from.error());
-  const Result<std::string> text = read_text(*from, 0, 1024 * 1024);
+  const Result<std::string> text = read_text(*from, 0, std::size_t{1024} * 1024);
   if (!text) return fail(text.error());
   Result<Value> list = api::value_from_json(*text);
   if (!list) return fail(list.error(), "--findings-file");

@@ -40,11 +40,11 @@ void exec_file(const char* path, const Program& program) {
   execve(path, program.argv.data(), program.env.data());
   if (errno != ENOEXEC) return;
   std::vector<char*> argv;
-  std::string_view shell = "/bin/sh";
-  argv.push_back(const_cast<char*>(shell.data()));  // NOLINT: execve does not write to it
-  argv.push_back(const_cast<char*>(path));          // NOLINT
+  const char* shell = "/bin/sh";
+  argv.push_back(const_cast<char*>(shell));  // NOLINT: execve does not write to it
+  argv.push_back(const_cast<char*>(path));   // NOLINT
   for (std::size_t i = 1; i < program.argv.size(); ++i) argv.push_back(program.argv[i]);
-  execve(shell.data(), argv.data(), program.env.data());
+  execve(shell, argv.data(), program.env.data());
 }
 
 void exec_by_path(const Program& program) {
