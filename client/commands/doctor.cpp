@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <ranges>
 
 #include "client/commands/arguments.hpp"
 #include "client/commands/call.hpp"
 #include "client/commands/commands.hpp"
 #include "client/commands/daemon_program.hpp"
 #include "client/output/sanitizer.hpp"
+#include "client/output/width.hpp"
 #include "client/start_daemon.hpp"
 #include "protocol/api/daemon.hpp"
 #include "protocol/core/version.hpp"
@@ -166,18 +168,27 @@ std::pair<std::string_view, Style> mark_of(CheckStatus status) {
 }
 
 void show(Context& context, const api::DaemonHealthReply& reply) {
-  const auto indented = [](std::string text, std::string_view indent) {
-    for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += indent.size()) {
-      text.insert(++at, indent);
+  // Beside its mark or arrow: no line runs under it, and none breaks within a word.
+  const auto beside = [columns = context.printer.out().columns](const std::string& text, std::string_view indent) {
+    std::string all;
+    for (const auto line : std::views::split(text, '\n')) {
+      const std::size_t room = columns > indent.size() + 20 ? columns - indent.size() : 0;
+      const std::string wrapped = wrap_to_width(std::string_view(line), room);
+      for (const auto part : std::views::split(wrapped, '\n')) {
+        if (!all.empty()) all.append("\n").append(indent);
+        all.append(std::string_view(part));
+      }
     }
-    return text;
+    return all;
   };
+  constexpr std::string_view kMark = "         ";
+  constexpr std::string_view kArrow = "            ";
   for (const Check& check : reply.checks) {
     const auto [mark, style] = mark_of(check.status);
-    context.printer.line(fmt::format("{}  {}: {}", painted(mark, style, context.printer.paint()), one_line(check.name),
-                                     indented(sanitized(check.summary), "         ")));
+    const std::string text = fmt::format("{}: {}", one_line(check.name), sanitized(check.summary));
+    context.printer.line(fmt::format("{}  {}", painted(mark, style, context.printer.paint()), beside(text, kMark)));
     if (check.fix && check.status != CheckStatus::ok) {
-      context.printer.line("         -> " + indented(sanitized(*check.fix), "            "));
+      context.printer.line(fmt::format("{}-> {}", kMark, beside(sanitized(*check.fix), kArrow)));
     }
   }
   context.printer.line("");
