@@ -28,6 +28,8 @@ constexpr std::array kSafe = {
     "core.logAllRefUpdates=",
     "core.untrackedCache=false",
     "core.attributesFile=",
+    // What is larger passes through in pieces: a few kilobytes of a pack may unfold to gigabytes.
+    "core.bigFileThreshold=32m",
     "credential.helper=",
     "protocol.allow=never",
     "protocol.ext.allow=never",

@@ -39,6 +39,11 @@ run_commits() {
   [ -x "$test" ] || { printf 'the test is not built: cmake --build %s --target agentd_git_integration_test\n' "$build" >&2; return 1; }
   SWARM_COMMITTERS=50 "$test" 'git: a crowd commits*' && SWARM_COMMITTERS=50 soak_test kept_work 'lost'
 }
+run_trees() {
+  local test=$build/tests/unit/agentd/git/agentd_git_test
+  [ -x "$test" ] || { printf 'the test is not built: cmake --build %s --target agentd_git_test\n' "$build" >&2; return 1; }
+  SWARM_REAL_TREES=${SWARM_REAL_TREES:-/usr/share/doc:/usr/share/zoneinfo:/usr/share/perl} "$test" 'real trees*'
+}
 run_planted-locks() { "$source_dir/tests/soak/planted_locks.sh"; }
 run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
 run_planted-properties() { "$source_dir/tests/properties/planted.sh"; }
@@ -69,13 +74,14 @@ declare -A about=(
   [uploads]='1,000 large uploads of each kind between our HTTP client and server, taken and refused'
   [races]='8 processes race for one lock 10,000 times, fresh and stale'
   [commits]='50 agents commit at once through agentd; no lock error, and no commit is lost with a sandbox or a swarm'
+  [trees]='real trees of thousands of files travel into a sandbox and back, byte for byte (SWARM_REAL_TREES: others)'
   [planted-locks]='each planted mistake in overlap, line, lease or token makes a property of locks fail'
   [pastes]='5,000 nasty messages pasted to a program while agentd is killed 20 times'
   [agents]='8 panes of Claude Code at once'
   [planted]='each planted bug is found by its fuzz target within a minute'
   [planted-properties]='each planted mistake in limits, capacity, ledger, budgets, shares and votes makes its property fail'
 )
-names=(cuts store calls bytes kills growth messages races commits plan uploads pastes agents planted planted-properties planted-locks crash deploy)
+names=(cuts store calls bytes kills growth messages races commits trees plan uploads pastes agents planted planted-properties planted-locks crash deploy)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done
