@@ -88,6 +88,7 @@ Result<api::FilesChmodReply> chmod(const std::string& path, std::uint32_t mode, 
       const Result<bool> entered = walker->enter();
       if (!entered) return fail(entered.error());
     }
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): it ends with a zero, as in the directory
     if (::fchmodat((*found)->parent, (*found)->name.data(), mode, AT_SYMLINK_NOFOLLOW) == 0) {
       ++reply.changed;
     } else if (errno != ENOENT && errno != EOPNOTSUPP) {  // gone, or a link by now
