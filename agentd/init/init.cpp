@@ -227,9 +227,7 @@ class Init {
       if (pid != agentd_) continue;
       agentd_ = 0;
       read_control();  // what it said last still holds
-      if (stopping_) {
-        done_ = true;
-      } else if (WIFEXITED(status) && WEXITSTATUS(status) == kExitEndSandbox) {
+      if (stopping_ || (WIFEXITED(status) && WEXITSTATUS(status) == kExitEndSandbox)) {
         done_ = true;
       } else {
         say(WIFEXITED(status) ? "agentd exited with status " + std::to_string(WEXITSTATUS(status))
