@@ -278,6 +278,8 @@ async::Task<> Agents::tend(std::shared_ptr<Swarm> swarm) {
     // Also the first time: the daemon before this may have been killed while it was offline.
     const Result<void> told = co_await swarms_.runs()->online(swarm->id());
     told_offline = !told.has_value();
+    // What was committed while nobody listened: agentd's memory of it ends with agentd.
+    swarms_.keep_soon(swarm);
     // Whoever runs already has to find its model again.
     const std::vector<api::SwarmAgentInfo> agents = swarm->record.info.agents;
     for (const api::SwarmAgentInfo& agent : agents) {

@@ -319,8 +319,6 @@ async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
     const Result<void> written = co_await change(swarm, [id = started->id](Record& record) { record.info.run = id; });
     if (!written) co_return fail(written.error());
   }
-  // What was committed while nobody listened.
-  keep_soon(swarm);
   async::TaskSet tending(with_.loop);
   tending.spawn(agents_->tend(swarm));
   for (;;) {
