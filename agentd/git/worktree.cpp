@@ -98,6 +98,21 @@ Result<bool> make_root(const Worktree& worktree) {
   return is_new;
 }
 
+/// Whether a tree says anywhere how content is to be changed on its way out.
+Result<bool> has_attributes(git_commit* commit) {
+  const auto tree = made<swarm::git::Tree>("tree", [&](git_tree** out) { return git_commit_tree(out, commit); });
+  if (!tree) return fail(tree.error());
+  bool found = false;
+  const auto look = [](const char* /*root*/, const git_tree_entry* entry, void* into) -> int {
+    if (std::string_view(git_tree_entry_name(entry)) != ".gitattributes") return 0;
+    *static_cast<bool*>(into) = true;
+    return GIT_EUSER;
+  };
+  const int code = git_tree_walk(tree->get(), GIT_TREEWALK_PRE, look, &found);
+  if (code < 0 && code != GIT_EUSER) return failed(code, "read the tree");
+  return found;
+}
+
 }  // namespace
 
 Result<void> check_out(const Worktree& worktree, const Oid& commit, Others others, const std::optional<Oid>& before) {
@@ -132,6 +147,12 @@ Result<void> check_out(const Worktree& worktree, const Oid& commit, Others other
     git_checkout_options_init(&options, GIT_CHECKOUT_OPTIONS_VERSION);
     options.checkout_strategy = GIT_CHECKOUT_FORCE;
     options.baseline = baseline.get();
+    // Looking for attributes costs several system calls for each directory above each file.
+    if (git_index_entrycount(index->get()) == 0) {
+      const Result<bool> attributes = has_attributes(content->get());
+      if (!attributes) return fail(attributes.error());
+      options.disable_filters = *attributes ? 0 : 1;
+    }
     if (others != Others::keep) options.checkout_strategy |= GIT_CHECKOUT_REMOVE_UNTRACKED;
     if (others == Others::remove_all) options.checkout_strategy |= GIT_CHECKOUT_REMOVE_IGNORED;
     const auto* object = reinterpret_cast<const git_object*>(content->get());  // NOLINT: libgit2's own inheritance

@@ -136,6 +136,26 @@ TEST_CASE_METHOD(SandboxGit, "a commit stops at a lock of another and at a secre
   CHECK(commit("agent-0", "fine").created);
 }
 
+TEST_CASE_METHOD(SandboxGit, "line ends are as the attributes say, in a file deep below as well as at the root") {
+  const std::string plain = repository("plain");
+  write(plain + "/a.txt", "one\ntwo\n");
+  commit_all(plain, "no attributes");
+  import(plain);
+  const std::string first = worktree("agent-0").path.bytes;
+  CHECK(read(first + "/a.txt") == "one\ntwo\n");
+  must(git_service.remove_worktree({.repo = "repo", .agent = "agent-0", .keep_branch = false}));
+
+  write(plain + "/deep/below/.gitattributes", "*.txt text eol=crlf\n");
+  write(plain + "/deep/below/b.txt", "one\ntwo\n");
+  commit_all(plain, "attributes");
+  import(plain);
+  const std::string files = worktree("agent-0").path.bytes;
+  CHECK(read(files + "/a.txt") == "one\ntwo\n");
+  CHECK(read(files + "/deep/below/b.txt") == "one\r\ntwo\r\n");
+  CHECK(must(git_service.status({}, {.agent = "agent-0"})).total_changes == 0);
+  CHECK_FALSE(commit("agent-0", "nothing").created);
+}
+
 TEST_CASE_METHOD(SandboxGit, "a file too large is refused before it is read") {
   import(repository("host"));
   const std::string files = worktree("agent-0").path.bytes;
