@@ -18,6 +18,9 @@ namespace swarm::config {
 enum class LogLevel { trace, debug, info, warn, error, off };
 enum class LogFormat { automatic, human, json, journald };
 enum class Network { off, allow, on };
+/// Where a local sandbox keeps its files.
+enum class Storage { disk, memory };
+
 enum class Cgroups { automatic, v2, v1, off };
 enum class SecretSource { stored, environment, file, credential, command };
 
@@ -97,6 +100,7 @@ struct Template {
   std::optional<std::vector<std::string>> allow;
   std::optional<Duration> lease;
   std::optional<Duration> max_duration;
+  Storage storage = Storage::disk;
   bool user_namespaces = false;
   std::string e2b;  ///< the template at E2B; empty: as [provider.e2b] says
 };

@@ -26,6 +26,11 @@ struct Names<Network> {
       {{"off", Network::off}, {"allow", Network::allow}, {"on", Network::on}}};
 };
 template <>
+struct Names<Storage> {
+  static constexpr std::array<std::pair<std::string_view, Storage>, 2> kAll = {
+      {{"disk", Storage::disk}, {"memory", Storage::memory}}};
+};
+template <>
 struct Names<Cgroups> {
   static constexpr std::array<std::pair<std::string_view, Cgroups>, 4> kAll = {
       {{"auto", Cgroups::automatic}, {"v2", Cgroups::v2}, {"v1", Cgroups::v1}, {"off", Cgroups::off}}};
@@ -225,38 +230,42 @@ std::vector<Section> build_sandbox_sections() {
                    between(ms(0), sec(600))),
            setting("create_timeout", &Sandbox::create_timeout, next,
                    "Longest time from the request to a sandbox that answers.", between(sec(1), hours(1)))}),
-      named("template", &Config::templates,
-            "What a sandbox is made from. What a template does not set comes from `[sandbox]`. A template `default` "
-            "exists "
-            "without being written.",
-            {setting("description", &Template::description, next, "One line for people."),
-             setting("provider", &Template::provider, next, "Who may create it, in order. Empty: as in `[sandbox]`.",
-                     providers()),
-             setting("root", &Template::root, next, "Root file system, bound read-only. Empty: the host's `/usr`."),
-             setting("bind", &Template::bind, next, "More read-only paths, `/host/path` or `/host/path:/inside`.",
-                     each("a list of \"/host/path\" or \"/host/path:/inside\"", is_bind)),
-             setting("tools", &Template::tools, next, "Installed tools to bind, for example `claude@2.1.0`.",
-                     each("a list of tools such as \"claude\" or \"claude@2.1.0\"", is_tool)),
-             setting("env", &Template::env, next,
-                     "Environment variables. Not for secrets: every process inside sees them."),
-             setting("user", &Template::user, next, "The user that commands run as."),
-             setting("directory", &Template::directory, next, "The directory that commands start in.",
-                     {"an absolute path", [](const std::string& path) { return path.starts_with('/'); }, {}}),
-             setting("cpus", &Template::cpus, next, "CPUs, also in parts.", cpu_rule()),
-             setting("memory", &Template::memory, next, "Memory.", memory_rule()),
-             setting("disk", &Template::disk, next, "What may be written in all.", disk_rule()),
-             setting("processes", &Template::processes, next, "Processes and threads.", process_rule()),
-             setting("descriptors", &Template::descriptors, next, "Open descriptors per process.", descriptor_rule()),
-             setting("network", &Template::network, next, "As in `[sandbox]`."),
-             setting("allow", &Template::allow, next, "As in `[sandbox]`; replaces that list.", hosts()),
-             setting("lease", &Template::lease, next, "As in `[sandbox]`.", lease_rule()),
-             setting("max_duration", &Template::max_duration, next, "As in `[sandbox]`.", max_duration_rule()),
-             setting(
-                 "user_namespaces", &Template::user_namespaces, next,
-                 "Lets programs inside make user namespaces of their own (containers in the sandbox). Widens what the "
-                 "kernel exposes."),
-             setting("e2b", &Template::e2b, next,
-                     "The template at E2B, by id or name. Empty: `provider.e2b.template`.")}),
+      named(
+          "template", &Config::templates,
+          "What a sandbox is made from. What a template does not set comes from `[sandbox]`. A template `default` "
+          "exists "
+          "without being written.",
+          {setting("description", &Template::description, next, "One line for people."),
+           setting("provider", &Template::provider, next, "Who may create it, in order. Empty: as in `[sandbox]`.",
+                   providers()),
+           setting("root", &Template::root, next, "Root file system, bound read-only. Empty: the host's `/usr`."),
+           setting("bind", &Template::bind, next, "More read-only paths, `/host/path` or `/host/path:/inside`.",
+                   each("a list of \"/host/path\" or \"/host/path:/inside\"", is_bind)),
+           setting("tools", &Template::tools, next, "Installed tools to bind, for example `claude@2.1.0`.",
+                   each("a list of tools such as \"claude\" or \"claude@2.1.0\"", is_tool)),
+           setting("env", &Template::env, next,
+                   "Environment variables. Not for secrets: every process inside sees them."),
+           setting("user", &Template::user, next, "The user that commands run as."),
+           setting("directory", &Template::directory, next, "The directory that commands start in.",
+                   {"an absolute path", [](const std::string& path) { return path.starts_with('/'); }, {}}),
+           setting("cpus", &Template::cpus, next, "CPUs, also in parts.", cpu_rule()),
+           setting("memory", &Template::memory, next, "Memory.", memory_rule()),
+           setting("disk", &Template::disk, next, "What may be written in all.", disk_rule()),
+           setting("storage", &Template::storage, next,
+                   "Where local sandboxes keep their files. `disk`: a directory of the host, watched and frozen above "
+                   "`disk`. `memory`: a file system of that size in memory, which the kernel holds to it."),
+           setting("processes", &Template::processes, next, "Processes and threads.", process_rule()),
+           setting("descriptors", &Template::descriptors, next, "Open descriptors per process.", descriptor_rule()),
+           setting("network", &Template::network, next, "As in `[sandbox]`."),
+           setting("allow", &Template::allow, next, "As in `[sandbox]`; replaces that list.", hosts()),
+           setting("lease", &Template::lease, next, "As in `[sandbox]`.", lease_rule()),
+           setting("max_duration", &Template::max_duration, next, "As in `[sandbox]`.", max_duration_rule()),
+           setting(
+               "user_namespaces", &Template::user_namespaces, next,
+               "Lets programs inside make user namespaces of their own (containers in the sandbox). Widens what the "
+               "kernel exposes."),
+           setting("e2b", &Template::e2b, next,
+                   "The template at E2B, by id or name. Empty: `provider.e2b.template`.")}),
       fixed("provider.local", &Config::local, "Sandboxes on this machine, made with bubblewrap.",
             {setting("enabled", &LocalProvider::enabled, now, "Whether local sandboxes may be created."),
              setting("bwrap", &LocalProvider::bwrap, next, "The bubblewrap program, a name in PATH or a path."),

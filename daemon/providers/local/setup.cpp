@@ -47,7 +47,8 @@ Template template_of(const config::Template& from) {
           .binds = from.bind,
           .tools = from.tools,
           .env = from.env,
-          .userns = from.user_namespaces ? Userns::allowed : Userns::forbidden};
+          .userns = from.user_namespaces ? Userns::allowed : Userns::forbidden,
+          .storage = from.storage == config::Storage::memory ? Storage::memory : Storage::disk};
 }
 
 }  // namespace
