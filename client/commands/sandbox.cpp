@@ -202,6 +202,25 @@ async::Task<Result<int>> extend(Context& context, std::string sandbox, std::stri
   co_return kExitOk;
 }
 
+async::Task<Result<int>> resize(Context& context, std::string sandbox, std::string disk) {
+  const auto wanted = read_size("--disk", disk);
+  if (!wanted) co_return fail(wanted.error());
+  Result<std::unique_ptr<Client>> client = co_await Client::open(context);
+  if (!client) co_return fail(client.error());
+  api::InSandbox<api::SandboxResizeRequest> request;
+  request.sandbox = sandbox;
+  request.disk_bytes = wanted->value_or(0);
+  const Result<api::SandboxInfo> changed = co_await (*client)->call(api::kSandboxResize, request);
+  if (!changed) co_return fail(changed.error());
+  if (context.printer.json()) {
+    context.printer.document_of(*changed);
+  } else {
+    context.printer.line(fmt::format("{} may write {} and is {}", changed->id, human_size(request.disk_bytes),
+                                     state_name(changed->state)));
+  }
+  co_return kExitOk;
+}
+
 template <class Method>
 async::Task<Result<int>> change(Context& context, const Method& method, std::string sandbox) {
   Result<std::unique_ptr<Client>> client = co_await Client::open(context);
@@ -282,6 +301,17 @@ void add_sandbox_commands(CLI::App& root, Selection& selection) {
       [](Context& context, std::string sandbox) { return change(context, api::kSandboxPause, std::move(sandbox)); });
   add_simple(group, selection, "resume", "Let a paused sandbox go on", [](Context& context, std::string sandbox) {
     return change(context, api::kSandboxResume, std::move(sandbox));
+  });
+
+  CLI::App& resizing =
+      add_command(group, selection, "resize", "Change what a sandbox may write; one that wrote too much goes on",
+                  "  swarmctl sandbox resize web --disk 20GiB\n");
+  auto resized = std::make_shared<std::string>();
+  auto disk = std::make_shared<std::string>();
+  add_sandbox_argument(resizing, *resized);
+  resizing.add_option("--disk", *disk, "What it may write in all")->type_name("SIZE")->required();
+  resizing.callback([&selection, resized, disk] {
+    selection.action = [resized, disk](Context& context) { return resize(context, *resized, *disk); };
   });
 }
 

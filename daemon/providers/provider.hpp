@@ -58,9 +58,17 @@ struct Listed {
   std::string id;     ///< our id, from its metadata; empty when it is not ours
   std::string owner;  ///< whose daemon made it
   bool paused = false;
+  bool at_limit = false;  ///< paused by its provider, as `overrun` tells
   std::optional<WallTime> started;
   std::optional<WallTime> ends;
   Created created;  ///< the facts again, for adoption after a restart (ref and provider_id as above)
+};
+
+/// A sandbox passed a limit that its provider only watches. It stands still, and goes on when it is resumed.
+struct Overrun {
+  api::Resource resource = api::Resource::disk;
+  std::uint64_t limit = 0;
+  std::string message;  ///< what happened, with figures
 };
 
 /// What a provider can do at all; asking for something else fails at once with who could.
@@ -108,6 +116,18 @@ class Provider {
 
   /// Moves the provider's own expiry to `lifetime` from now; nothing to do where `Capabilities::extend` is false.
   virtual async::Task<Result<void>> extend(std::string ref, Duration lifetime) = 0;
+
+  /// Completes when the sandbox was stopped at a limit, at once when it is; nothing when it has ended, or where the
+  /// provider watches none.
+  virtual async::Task<std::optional<Overrun>> overrun(std::string /*ref*/) { co_return std::nullopt; }
+
+  /// Another limit for what one that runs may write; answers with all its limits. `unimplemented` where that is fixed.
+  virtual async::Task<Result<std::vector<api::LimitStatus>>> limit_disk(std::string /*ref*/, std::uint64_t /*bytes*/) {
+    co_return fail(Code::unimplemented, "what a sandbox of this provider may write is fixed when it is made");
+  }
+
+  /// What is held less well than it could be, and is no problem: for `doctor`.
+  virtual async::Task<std::vector<std::string>> remarks() { co_return {}; }
 
   /// A byte stream to its agentd, before the tunnel's handshake. May be called again after each break.
   virtual async::Task<Result<std::unique_ptr<transport::Stream>>> dial(std::string ref) = 0;

@@ -26,6 +26,8 @@ async::Task<Result<api::DaemonHealthReply>> health(Services& services, costs::Co
     const std::vector<std::string> problems = co_await provider->problems();
     if (problems.empty()) add("provider." + provider->name(), api::CheckStatus::ok, "It can make sandboxes.");
     for (const std::string& problem : problems) add("provider." + provider->name(), api::CheckStatus::warning, problem);
+    const std::vector<std::string> remarks = co_await provider->remarks();
+    for (const std::string& remark : remarks) add("provider." + provider->name(), api::CheckStatus::ok, remark);
   }
   std::map<std::string, std::size_t> left_alone;
   for (const sandbox::Record* record : services.sandboxes.living()) {

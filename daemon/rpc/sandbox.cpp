@@ -34,6 +34,9 @@ void add_sandbox_methods(wire::Router& router, Services& services) {
   router.bind(api::kSandboxResume, [&sandboxes](wire::CallContext&, InSandbox<api::Empty> request) {
     return sandboxes.resume(std::move(request.sandbox));
   });
+  router.bind(api::kSandboxResize, [&sandboxes](wire::CallContext&, InSandbox<api::SandboxResizeRequest> request) {
+    return sandboxes.resize(request.sandbox, request);
+  });
 }
 
 }  // namespace swarm::rpc

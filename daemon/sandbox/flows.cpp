@@ -229,6 +229,7 @@ async::Task<> Sandboxes::answer(std::shared_ptr<Sandbox> sandbox) {
   }
   open_link(sandbox);
   tasks_.spawn(watch_end(sandbox));
+  tasks_.spawn(watch_limits(sandbox));
   auto connection = co_await reach(with_.loop, sandbox, kFirstAnswer);
   if (!connection) {
     const Result<State> stopping =

@@ -128,7 +128,7 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
           if (sandbox->state() == State::paused) tasks_.spawn(pause_again(sandbox, entry->second->paused));
         } else if (sandbox->state() == State::paused && sandbox->may_run) {
           tasks_.spawn(pause_again(sandbox, entry->second->paused));
-        } else if (is_usable(sandbox->state()) && entry->second->paused) {
+        } else if (is_usable(sandbox->state()) && entry->second->paused && !entry->second->at_limit) {
           tasks_.spawn(go_on(sandbox));
         }
         if (exists && is_usable(sandbox->state()) && sandbox->record.hidden.may_stand && !entry->second->paused) {
@@ -261,6 +261,7 @@ async::Task<> Sandboxes::take_up(std::shared_ptr<Sandbox> sandbox) {
   }
   open_link(sandbox);
   tasks_.spawn(watch_end(sandbox));
+  tasks_.spawn(watch_limits(sandbox));
   tasks_.spawn(keep_alive(sandbox));
 }
 

@@ -23,12 +23,14 @@ struct Hidden {
   std::optional<std::int64_t> started_us;        ///< when the provider says that billing began
   std::string held_by;                           ///< the budget that paused it; empty: none did
   bool idle_paused = false;                      ///< paused because nobody used it: the next use lets it go on
+  bool at_limit = false;                         ///< paused because it passed a limit: a higher one lets it go on
   bool may_stand = false;                        ///< a pause failed, and may have come about all the same
   Bytes secret;                                  ///< the tunnel's; the store's file is 0600
 
   void forget_pause() {
     held_by.clear();
     idle_paused = false;
+    at_limit = false;
   }
 
   template <class D>
@@ -44,6 +46,7 @@ struct Hidden {
     d.field("started_us", &Hidden::started_us, "When the provider says that billing began.");
     d.field("held_by", &Hidden::held_by, "The budget that paused it.");
     d.field("idle_paused", &Hidden::idle_paused, "Paused because nobody used it.");
+    d.field("at_limit", &Hidden::at_limit, "Paused because it passed a limit.");
     d.field("may_stand", &Hidden::may_stand, "A pause failed, and may have come about all the same.");
     d.field("secret", &Hidden::secret, "The tunnel's secret.").secret();
   }

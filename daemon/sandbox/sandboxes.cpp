@@ -70,6 +70,14 @@ std::unexpected<Error> no_sandbox(const std::string& what) {
   return fail(Code::not_found, fmt::format("there is no sandbox '{}'; 'swarmctl sandbox ls --all' lists them", what));
 }
 
+std::string stands_still(const Sandbox& sandbox) {
+  const std::string reason = sandbox.record.info.reason.value_or("");
+  // What stopped it at a limit says itself what helps.
+  if (sandbox.record.hidden.at_limit) return fmt::format("sandbox {} is paused: {}", sandbox.id(), reason);
+  return fmt::format("sandbox {} is paused{}{}; 'swarmctl sandbox resume' lets it go on", sandbox.id(),
+                     reason.empty() ? "" : ": ", reason);
+}
+
 Capacity::Limits capacity_limits(const Surroundings& with) {
   Capacity::Limits limits{.total = with.config.limits.sandboxes};
   for (const providers::Provider* provider : with.providers) {
@@ -445,10 +453,10 @@ async::Task<Result<Sandboxes::Use>> Sandboxes::use(std::string what) {
     if (!resumed && !is_usable(sandbox->state())) co_return fail(resumed.error());
   }
   if (!is_usable(sandbox->state()) || sandbox->link == nullptr) {
-    co_return fail(Code::failed_precondition,
-                   fmt::format("sandbox {} is {}; {}", sandbox->id(), state_name(sandbox->state()),
-                               sandbox->state() == State::paused ? "'swarmctl sandbox resume' lets it go on"
-                                                                 : "it cannot be used now"));
+    co_return fail(Code::failed_precondition, sandbox->state() == State::paused
+                                                  ? stands_still(*sandbox)
+                                                  : fmt::format("sandbox {} is {}; it cannot be used now",
+                                                                sandbox->id(), state_name(sandbox->state())));
   }
   auto connection = co_await reach(with_.loop, sandbox, kTunnelPatience);
   if (!connection) co_return fail(connection.error(), fmt::format("sandbox {}", sandbox->id()));

@@ -80,6 +80,8 @@ class Sandboxes final : private PoolHost {
   async::Task<Result<api::SandboxExtendReply>> extend(std::string what, std::chrono::milliseconds lease);
   async::Task<Result<api::SandboxInfo>> pause(std::string what);
   async::Task<Result<api::SandboxInfo>> resume(std::string what);
+  /// Changes what it may write. One that stands still because of that goes on.
+  async::Task<Result<api::SandboxInfo>> resize(std::string what, api::SandboxResizeRequest request);
   async::Task<Result<api::SandboxMetrics>> metrics(std::string what);
 
   /// Pauses one because a budget says so, as soon as it can be paused; one that waits in a pool is ended instead.
@@ -143,6 +145,9 @@ class Sandboxes final : private PoolHost {
   async::Task<> bring_up(std::shared_ptr<Sandbox> sandbox);
   async::Task<> bring_down(std::shared_ptr<Sandbox> sandbox);
   async::Task<> watch_end(std::shared_ptr<Sandbox> sandbox);
+  /// Records each time that the provider stopped it at a limit.
+  async::Task<> watch_limits(std::shared_ptr<Sandbox> sandbox);
+  async::Task<Result<void>> stopped_at(std::shared_ptr<Sandbox> sandbox, providers::Overrun overrun);
   async::Task<> keep_alive(std::shared_ptr<Sandbox> sandbox);
   async::Task<> renew(std::shared_ptr<Sandbox> sandbox);
   /// For as long as this connection to its agentd lives.

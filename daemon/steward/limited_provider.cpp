@@ -73,6 +73,13 @@ async::Task<> LimitedProvider::gone(std::string ref) { return provider_.gone(std
 async::Task<std::optional<WallTime>> LimitedProvider::ended_at(std::string ref) {
   return provider_.ended_at(std::move(ref));
 }
+async::Task<std::optional<providers::Overrun>> LimitedProvider::overrun(std::string ref) {
+  return provider_.overrun(std::move(ref));
+}
+async::Task<Result<std::vector<api::LimitStatus>>> LimitedProvider::limit_disk(std::string ref, std::uint64_t bytes) {
+  return limited(Priority::urgent, provider_.limit_disk(std::move(ref), bytes));
+}
+async::Task<std::vector<std::string>> LimitedProvider::remarks() { return provider_.remarks(); }
 async::Task<std::vector<std::string>> LimitedProvider::problems() { return provider_.problems(); }
 
 }  // namespace swarm::steward

@@ -27,6 +27,9 @@ class LimitedProvider final : public providers::Provider {
   async::Task<Result<api::SandboxMetrics>> metrics(std::string ref) override;
   async::Task<> gone(std::string ref) override;
   async::Task<std::optional<WallTime>> ended_at(std::string ref) override;
+  async::Task<std::optional<providers::Overrun>> overrun(std::string ref) override;
+  async::Task<Result<std::vector<api::LimitStatus>>> limit_disk(std::string ref, std::uint64_t bytes) override;
+  async::Task<std::vector<std::string>> remarks() override;
   async::Task<std::vector<std::string>> problems() override;
   [[nodiscard]] std::optional<Duration> retry_after() const override { return provider_.retry_after(); }
 

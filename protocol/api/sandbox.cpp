@@ -26,16 +26,18 @@ template const TypeInfo& type_of<SandboxListReply>();
 template const TypeInfo& type_of<SandboxKillRequest>();
 template const TypeInfo& type_of<SandboxExtendRequest>();
 template const TypeInfo& type_of<SandboxExtendReply>();
+template const TypeInfo& type_of<SandboxResizeRequest>();
 template const TypeInfo& type_of<SandboxStateChanged>();
 template const TypeInfo& type_of<SandboxLimitHit>();
 template const TypeInfo& type_of<InSandbox<Empty>>();
 template const TypeInfo& type_of<InSandbox<SandboxExtendRequest>>();
 template const TypeInfo& type_of<InSandbox<SandboxKillRequest>>();
+template const TypeInfo& type_of<InSandbox<SandboxResizeRequest>>();
 
 std::span<const MethodInfo* const> sandbox_methods() {
-  static constexpr std::array<const MethodInfo*, 8> kAll = {&kSandboxCreate, &kSandboxList,    &kSandboxInfo,
+  static constexpr std::array<const MethodInfo*, 9> kAll = {&kSandboxCreate, &kSandboxList,    &kSandboxInfo,
                                                             &kSandboxKill,   &kSandboxMetrics, &kSandboxExtend,
-                                                            &kSandboxPause,  &kSandboxResume};
+                                                            &kSandboxPause,  &kSandboxResume,  &kSandboxResize};
   return kAll;
 }
 

@@ -128,6 +128,17 @@ struct SandboxExtendRequest {
   }
 };
 
+struct SandboxResizeRequest {
+  std::uint64_t disk_bytes = 0;
+  bool operator==(const SandboxResizeRequest&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("SandboxResizeRequest", "Other limits.");
+    d.field("disk_bytes", &SandboxResizeRequest::disk_bytes, "What it may write.").required().min(1024.0 * 1024);
+  }
+};
+
 struct SandboxExtendReply {
   std::int64_t lease_expires_us = 0;
   bool operator==(const SandboxExtendReply&) const = default;
@@ -219,6 +230,15 @@ inline constexpr Method<InSandbox<Empty>, SandboxInfo> kSandboxResume{{
     .doc = "Lets a paused sandbox go on.",
     .effect = Effect::changes,
     .errors = {{Code::not_found, "no such sandbox"}, {Code::failed_precondition, "it is not paused"}},
+}};
+
+inline constexpr Method<InSandbox<SandboxResizeRequest>, SandboxInfo> kSandboxResize{{
+    .name = "sandbox.resize",
+    .doc = "Changes what a sandbox may write. One that was stopped because it had written too much goes on.",
+    .effect = Effect::changes,
+    .errors = {{Code::not_found, "no such sandbox"},
+               {Code::failed_precondition, "it is neither running nor paused"},
+               {Code::unimplemented, "its provider, or its template, fixes that when it is made"}},
 }};
 
 inline constexpr EventType<SandboxStateChanged> kSandboxState{

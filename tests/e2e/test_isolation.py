@@ -247,6 +247,29 @@ print(int(used / 1.5 * 1000))
 """
 FILLERS = {"processes": FORK, "memory": FILL_MEMORY, "descriptors": OPEN, "disk": FILL_DISK, "cpu": BURN}
 
+# Writes on and on, into files of which the last has no name any more; says how far it came, and what stopped it.
+FLOOD = """
+import os, tempfile, time
+directory = tempfile.mkdtemp(dir='/tmp')
+held = tempfile.TemporaryFile(dir=directory, buffering=0)
+written = n = 0
+reason = 'nothing'
+try:
+    while written < {most}:
+        for file in (held, open(os.path.join(directory, str(n)), 'wb', buffering=0)):
+            written += file.write(os.urandom(1 << 18))
+        n += 1
+        print(written, flush=True)
+        time.sleep(0.01)
+except OSError as e:
+    reason = str(e)
+print(reason, flush=True)
+held.close()
+for name in os.listdir(directory):
+    os.unlink(os.path.join(directory, name))
+os.rmdir(directory)
+"""
+
 
 @pytest.mark.parametrize("resource", FILLERS)
 def test_limit(arena, resource):
@@ -254,6 +277,8 @@ def test_limit(arena, resource):
     if limit["mechanism"] == "none":
         assert limit["note"] and limit["note"] in arena.info["isolation"]["weaknesses"], "a limit that nothing holds"
         pytest.skip(f"{resource}: held by nothing, and said so: {limit['note']}")
+    if limit["mechanism"] == "watched":
+        pytest.skip(f"{resource}: watched; see test_what_is_watched_is_stopped")
     source = FILLERS[resource].format(most=2 * limit["limit"])
     outside = arena.outside(source)
     if int(outside.stdout or 0) <= limit["limit"]:
@@ -266,6 +291,76 @@ def test_limit(arena, resource):
     # Others in the sandbox work on, and so does the daemon.
     assert arena.python("print(1)", "root")["stdout"] == "1\n"
     assert arena.daemon.answers()
+
+
+def test_what_is_watched_is_stopped(arena):
+    """The host's disk: no kernel holds a directory to a size, so a flood is stopped, and a person decides."""
+    limit = arena.limit("disk")
+    if limit["mechanism"] != "watched":
+        pytest.skip(f"the kernel holds it: {limit}")
+    assert limit["note"] in arena.info["isolation"]["weaknesses"], "that it may come late is said"
+    most = 1 << 30  # far above the limit, and what a hostile program costs the host if the watch fails
+    outside = arena.outside(FLOOD.format(most=4 * limit["limit"])).stdout.split()
+    assert int(outside[-2]) >= 4 * limit["limit"] and outside[-1] == "nothing", outside[-3:]
+
+    # A sandbox of its own: what follows stops everything in it.
+    sandbox = arena.rpc.call("sandbox.create", {"limits": LIMITS})["id"]
+    daemon = arena.daemon
+    flood = {"sandbox": sandbox, "argv": [PYTHON, "-c", FLOOD.format(most=most)], "background": True}
+    if arena.enforced:
+        flood["user"] = "agent-0"
+    arena.rpc.call("exec.start", flood)
+
+    def info():
+        return arena.rpc.call("sandbox.info", {"sandbox": sandbox})
+
+    stopped = wait_until(lambda: info()["state"] == "paused" and info(), timeout=90, what="the end of the flood")
+    assert f"swarmctl sandbox resize {sandbox}" in stopped["reason"], stopped["reason"]
+    files = pathlib.Path(daemon.env["XDG_STATE_HOME"]) / "swarmd/sandboxes" / sandbox / "files"
+
+    def written():
+        return int(subprocess.run(["du", "-s", "-B1", files], capture_output=True, text=True).stdout.split()[0])
+
+    held = written()  # half of it: the other half has no name
+    assert held * 2 < most, "it went on to its end"
+    # It stands still, others work on, and so does the daemon.
+    assert arena.python("print(1)", "root")["stdout"] == "1\n"
+    assert daemon.answers() and written() == held
+    hits = [e for e in arena.rpc.call("events.list", {"types": ["sandbox.limit"]})["events"] if e["sandbox"] == sandbox]
+    assert len(hits) == 1 and "'swarmctl sandbox resume" in hits[0]["data"]["message"], hits
+
+    def run(*argv):
+        user = {"user": "root"} if arena.enforced else {}
+        request = {"sandbox": sandbox, "argv": argv, "capture": True, "timeout_ms": 60000, **user}
+        return arena.rpc.call("exec.start", request)["status"].get("exit_code")
+
+    with pytest.raises(RpcError, match="sandbox resize"):
+        run("true")
+
+    # With a higher limit it goes on, and comes no further than that.
+    arena.rpc.call("sandbox.resize", {"sandbox": sandbox, "disk_bytes": 96 << 20})
+    wait_until(lambda: info()["state"] == "paused" and "96 MiB" in info()["reason"], timeout=90, what="the second end")
+    assert written() > held
+    # A person lets it go on for as long as it takes to make room.
+    clean = ("import glob, os, shutil, signal\n"
+             "for p in os.listdir('/proc'):\n"
+             "  if p.isdigit() and int(p) != os.getpid() and b'mkdtemp' in open(f'/proc/{p}/cmdline', 'rb').read():\n"
+             "    os.kill(int(p), signal.SIGKILL)\n"
+             "for directory in glob.glob('/tmp/tmp*'):\n"
+             "  shutil.rmtree(directory)\n")
+
+    def make_room():
+        try:
+            arena.rpc.call("sandbox.resume", {"sandbox": sandbox})
+            return run(PYTHON, "-c", clean) == 0
+        except RpcError:  # the flood was faster, and was stopped again
+            return False
+
+    wait_until(make_room, timeout=90, what="room in the sandbox")
+    assert run("/bin/sh", "-c", "head -c 16M /dev/zero > /tmp/after") == 0
+    assert info()["state"] == "claimed"
+    assert arena.rpc.call("sandbox.kill", {"sandbox": sandbox})["state"] == "gone"
+    assert daemon.answers()
 
 
 VICTIM = """

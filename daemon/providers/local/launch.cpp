@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,6 +11,7 @@
 
 #include "agentd/init/protocol.hpp"
 #include "daemon/providers/local/files.hpp"
+#include "daemon/providers/local/spawn.hpp"
 
 namespace swarm::local {
 namespace {
@@ -32,56 +32,6 @@ Result<Pipe> make_pipe() {
   if (pipe2(fds, O_CLOEXEC) != 0) return fail_errno("pipe2", "");
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
-
-/// A child with exactly the descriptors that were given.
-class Spawn {
- public:
-  Spawn() {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-    posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  }
-  Spawn(const Spawn&) = delete;
-  Spawn& operator=(const Spawn&) = delete;
-  ~Spawn() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-
-  /// `fd` becomes `number` in the child. All of ours are moved above the numbers in use first, so that none overwrites
-  /// another that is still to come.
-  Result<void> give(int number, int fd) {
-    constexpr int kAbove = 64;
-    UniqueFd high(fcntl(fd, F_DUPFD_CLOEXEC, kAbove));
-    if (!high) return fail_errno("fcntl", std::to_string(fd));
-    posix_spawn_file_actions_adddup2(&actions_, high.get(), number);
-    held_.push_back(std::move(high));
-    return {};
-  }
-
-  Result<pid_t> run(const std::string& program) {
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    // A session of its own: a Ctrl-C for the daemon's terminal is not for the sandboxes.
-    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    std::string name = "swarm-launch";
-    char* argv[] = {name.data(), nullptr};
-    char* environment[] = {nullptr};
-    pid_t pid = 0;
-    const int error = posix_spawn(&pid, program.c_str(), &actions_, &attributes_, argv, environment);
-    if (error != 0) return fail_errno("start", program, error);
-    return pid;
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-  std::vector<UniqueFd> held_;
-};
 
 LaunchSpec spec_of_identity(const IdentityPlan& identity) {
   LaunchSpec spec;
@@ -168,26 +118,6 @@ void undo(int init_pidfd, int monitor_pidfd) {
   waitid(P_PIDFD, static_cast<id_t>(monitor_pidfd), &info, WEXITED);
 }
 
-struct Started {
-  ProcessRef ref;
-  UniqueFd pidfd;
-};
-
-/// Starts swarm-launch with these descriptors. It is our child and not yet waited for, so its pid is its own.
-Result<Started> start(const LaunchRequest& request, std::initializer_list<std::pair<int, int>> descriptors) {
-  Spawn spawn;
-  for (const auto& [number, fd] : descriptors) {
-    if (auto given = spawn.give(number, fd); !given) return fail(given.error(), "launch");
-  }
-  const auto pid = spawn.run(request.programs.launcher);
-  if (!pid) return fail(pid.error());
-  Started started;
-  started.pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
-  if (!started.pidfd) return fail_errno("pidfd_open", std::to_string(*pid));
-  if (auto ref = refer_to(*pid); ref) started.ref = *ref;
-  return started;
-}
-
 /// Takes hold of PID 1. bwrap reported its pid; it could have died since and the number be used again, so it must be
 /// the first process of a pid namespace.
 Result<Started> find_init(pid_t pid) {
@@ -230,15 +160,15 @@ Result<Launched> launch(const LaunchRequest& request) {
   const UniqueFd errors(memfd_create("errors", MFD_CLOEXEC));
   if (!errors) return fail_errno("memfd_create", "errors");
 
-  auto monitor = start(request, {{STDOUT_FILENO, errors.get()},
-                                 {STDERR_FILENO, errors.get()},
-                                 {agentd::kListenFd, request.listen_fd},
-                                 {agentd::kSecretFd, secret->get()},
-                                 {kSpecFd, spec->get()},
-                                 {kArgsFd, arguments->get()},
-                                 {kSeccompFd, filter->get()},
-                                 {kInfoFd, report.get()},
-                                 {kReadyFd, ready->write.get()}});
+  auto monitor = start_launcher(request.programs.launcher, {{STDOUT_FILENO, errors.get()},
+                                                            {STDERR_FILENO, errors.get()},
+                                                            {agentd::kListenFd, request.listen_fd},
+                                                            {agentd::kSecretFd, secret->get()},
+                                                            {kSpecFd, spec->get()},
+                                                            {kArgsFd, arguments->get()},
+                                                            {kSeccompFd, filter->get()},
+                                                            {kInfoFd, report.get()},
+                                                            {kReadyFd, ready->write.get()}});
   if (!monitor) return fail(monitor.error());
   ready->write.reset();
 
@@ -281,10 +211,8 @@ Result<void> remove_files(const LaunchPrograms& programs, const IdentityPlan& id
   if (!bytes) return fail(bytes.error());
   const UniqueFd errors(memfd_create("errors", MFD_CLOEXEC));
   if (!errors) return fail_errno("memfd_create", "errors");
-  LaunchRequest request;
-  request.programs = programs;
-  auto cleaner =
-      start(request, {{STDOUT_FILENO, errors.get()}, {STDERR_FILENO, errors.get()}, {kSpecFd, bytes->get()}});
+  auto cleaner = start_launcher(
+      programs.launcher, {{STDOUT_FILENO, errors.get()}, {STDERR_FILENO, errors.get()}, {kSpecFd, bytes->get()}});
   if (!cleaner) return fail(cleaner.error());
   siginfo_t info{};
   waitid(P_PIDFD, static_cast<id_t>(cleaner->pidfd.get()), &info, WEXITED);

@@ -94,9 +94,9 @@ class Planner {
       plan_.storage_bytes = wanted_.disk_bytes.value_or(kDefaultTmpfs);
       return state(api::Resource::disk, plan_.storage_bytes, Mechanism::tmpfs);
     }
-    state(api::Resource::disk, wanted_.disk_bytes, Mechanism::none,
-          wanted_.disk_bytes ? "what is written to the host's disk is not limited; a template with storage in memory is"
-                             : "");
+    if (!wanted_.disk_bytes) return state(api::Resource::disk, {}, Mechanism::none);
+    plan_.status.push_back(watched_disk(*wanted_.disk_bytes));
+    plan_.weaknesses.push_back(*plan_.status.back().note);
   }
 
   const api::SandboxLimits& wanted_;
@@ -105,6 +105,15 @@ class Planner {
 };
 
 }  // namespace
+
+api::LimitStatus watched_disk(std::uint64_t limit_bytes) {
+  return {.resource = api::Resource::disk,
+          .limit = limit_bytes,
+          .mechanism = api::LimitMechanism::watched,
+          .note =
+              "what is written to the host's disk is watched every second and the sandbox frozen above its limit; "
+              "what it writes until then is on top. A template with storage = \"memory\" has the kernel hold it"};
+}
 
 LimitPlan plan_limits(const api::SandboxLimits& wanted, const CgroupHost& host, Storage storage) {
   return Planner(wanted, host).plan(storage);

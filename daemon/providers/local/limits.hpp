@@ -22,6 +22,9 @@ struct LimitPlan {
   std::vector<std::string> weaknesses;
 };
 
+/// A disk limit that is looked after from here (disk_watch.hpp), and how well.
+api::LimitStatus watched_disk(std::uint64_t limit_bytes);
+
 /// Plans. Never fails: a limit that nothing can hold is reported as held by nothing.
 LimitPlan plan_limits(const api::SandboxLimits& wanted, const CgroupHost& host, Storage storage);
 

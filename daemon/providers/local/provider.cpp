@@ -3,26 +3,14 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include "daemon/providers/local/live.hpp"
 #include "daemon/providers/local/probe.hpp"
 #include "protocol/async/blocking.hpp"
-#include "protocol/async/fd.hpp"
 #include "protocol/transport/unix.hpp"
 
 namespace swarm::local {
 
 using async::Task;
-
-/// A sandbox that runs, as the loop knows it.
-struct LocalProvider::Sandbox {
-  Sandbox(async::Loop& loop, Running r)
-      : running(std::move(r)), watcher(loop, running.init_pidfd.get()), removed(loop), turn(loop) {}
-
-  Running running;
-  async::FdWatcher watcher;  // before running's pidfd is closed: destroyed in reverse order
-  async::Event removed;      ///< PID 1 has ended and nothing is left
-  Result<void> outcome;      ///< of the removal
-  async::Turn turn;
-};
 
 /// Keeps a directory out of others' hands. Its last owner is the job or the coroutine that waits for it; both end on
 /// the loop's thread.
@@ -83,10 +71,6 @@ SandboxRequest request_of(providers::CreateSpec spec, WallTime now) {
   return request;
 }
 
-Error no_such(const std::string& ref) {
-  return {.code = Code::not_found, .message = fmt::format("no local sandbox '{}'", ref), .retryable = false};
-}
-
 }  // namespace
 
 LocalProvider::LocalProvider(async::Loop& loop, Settings settings)
@@ -127,6 +111,7 @@ std::shared_ptr<LocalProvider::Sandbox> LocalProvider::adopt(Running running) {
   auto sandbox = std::make_shared<Sandbox>(loop_, std::move(running));
   sandboxes_.emplace(id, sandbox);
   watchers_.spawn(watch(sandbox));
+  watch_disk(*sandbox);
   return sandbox;
 }
 
@@ -139,14 +124,16 @@ Task<> LocalProvider::watch(std::shared_ptr<Sandbox> sandbox) {
     return remove_sandbox(*facts, sandbox->running.record, sandbox->running.monitor_pidfd.get());
   });
   sandboxes_.erase(sandbox->running.record.id);
+  disk_.remove(sandbox->running.record.id);
   sandbox->removed.set();
+  sandbox->over.notify_all();
 }
 
 Task<Result<std::shared_ptr<LocalProvider::Sandbox>>> LocalProvider::find(std::string ref) {
   if (const auto known = sandboxes_.find(ref); known != sandboxes_.end()) co_return known->second;
   const auto facts = co_await host();
   auto found = co_await async::run_blocking(loop_, [facts, ref] { return find_sandbox(*facts, ref); });
-  if (!found) co_return fail(no_such(ref));
+  if (!found) co_return fail(no_such_sandbox(ref));
   if (found->running) co_return adopt(std::move(*found->running));
   co_return fail(Code::not_found, fmt::format("local sandbox '{}' has ended", ref));
 }
@@ -213,6 +200,7 @@ Task<Result<std::vector<providers::Listed>>> LocalProvider::list() {
     line.id = record.id;
     line.owner = record.owner;
     line.paused = record.paused;
+    line.at_limit = !record.over.empty();
     line.started = record.created;
     listed.push_back(std::move(line));
   }
@@ -255,13 +243,22 @@ Task<Result<void>> LocalProvider::set_paused(std::string ref, bool paused) {
   auto sandbox = co_await find(ref);
   if (!sandbox) co_return fail(sandbox.error());
   const auto turn = co_await (*sandbox)->turn.take();
-  if ((*sandbox)->removed.is_set() || has_ended((*sandbox)->running.init_pidfd.get())) co_return fail(no_such(ref));
+  if ((*sandbox)->removed.is_set() || has_ended((*sandbox)->running.init_pidfd.get()))
+    co_return fail(no_such_sandbox(ref));
   if ((*sandbox)->running.record.paused == paused) co_return Result<void>{};
   const auto facts = co_await host();
   auto done = co_await async::run_blocking(loop_, [facts, paused, record = (*sandbox)->running.record]() mutable {
     return paused ? pause_sandbox(*facts, record) : resume_sandbox(*facts, record);
   });
-  if (done) (*sandbox)->running.record.paused = paused;
+  if (!done) co_return done;
+  Record& record = (*sandbox)->running.record;
+  record.paused = paused;
+  if (paused) {
+    disk_.stand(record.id);
+  } else {
+    record.over.clear();
+    disk_.go_on(record.id);
+  }
   co_return done;
 }
 
@@ -275,9 +272,9 @@ Task<Result<void>> LocalProvider::extend(std::string, Duration) {
 
 Task<Result<std::unique_ptr<transport::Stream>>> LocalProvider::dial(std::string ref) {
   const auto facts = co_await host();
-  if (!is_safe_id(ref)) co_return fail(no_such(ref));
+  if (!is_safe_id(ref)) co_return fail(no_such_sandbox(ref));
   const auto directory = open_directory(*facts, ref);
-  if (!directory) co_return fail(no_such(ref));
+  if (!directory) co_return fail(no_such_sandbox(ref));
   auto stream = co_await transport::connect_unix(loop_, socket_path(*directory));
   if (!stream) co_return fail(stream.error());
   co_return std::unique_ptr<transport::Stream>(std::move(*stream));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "daemon/providers/local/disk_watch.hpp"
 #include "daemon/providers/local/sandbox.hpp"
 #include "daemon/providers/provider.hpp"
 #include "protocol/async/task_set.hpp"
@@ -32,6 +33,9 @@ class LocalProvider final : public providers::Provider {
   async::Task<Result<std::unique_ptr<transport::Stream>>> dial(std::string ref) override;
   async::Task<Result<api::SandboxMetrics>> metrics(std::string ref) override;
   async::Task<> gone(std::string ref) override;
+  async::Task<std::optional<providers::Overrun>> overrun(std::string ref) override;
+  async::Task<Result<std::vector<api::LimitStatus>>> limit_disk(std::string ref, std::uint64_t bytes) override;
+  async::Task<std::vector<std::string>> remarks() override;
   async::Task<std::vector<std::string>> problems() override;
 
  private:
@@ -45,6 +49,10 @@ class LocalProvider final : public providers::Provider {
   async::Task<Result<std::shared_ptr<Sandbox>>> find(std::string ref);
   async::Task<> watch(std::shared_ptr<Sandbox> sandbox);
   async::Task<Result<void>> set_paused(std::string ref, bool paused);
+  void watch_disk(const Sandbox& sandbox);
+  async::Task<> watch_disks();
+  async::Task<> count_disk(DiskWatch::Due due);
+  async::Task<> halt(std::shared_ptr<Sandbox> sandbox, DiskWatch::Verdict verdict);
   async::Task<Result<void>> sweep_up(std::shared_ptr<const Host> host, std::string id, Record record);
 
   async::Loop& loop_;
@@ -56,7 +64,10 @@ class LocalProvider final : public providers::Provider {
   // Directories that a job is filling or emptying: not for `list` to judge. Shared with the claims on them, which live
   // as long as the job, also when nobody waits for it any more.
   std::shared_ptr<std::set<std::string>> busy_ = std::make_shared<std::set<std::string>>();
-  async::TaskSet watchers_;  // last: its tasks use everything above
+  DiskWatch disk_;
+  bool watching_disks_ = false;
+  std::size_t counting_ = 0;  ///< counts under way
+  async::TaskSet watchers_;   // last: its tasks use everything above
 };
 
 }  // namespace swarm::local

@@ -109,6 +109,7 @@ std::string encode(const Record& record) {
                     {"identity", to_json(record.identity)},
                     {"cgroups", to_json(record.cgroups)},
                     {"paused", record.paused},
+                    {"over", record.over},
                     {"nested_userns", record.nested_userns},
                     {"disk", record.disk},
                     {"disk_limit_bytes", record.disk_limit_bytes},
@@ -134,6 +135,7 @@ Result<Record> decode_record(const std::string& text) {
     record.identity = identity_of(in.at("identity"));
     record.cgroups = cgroups_of(in.at("cgroups"));
     record.paused = in.at("paused");
+    record.over = in.value("over", "");  // records of older daemons have none
     record.nested_userns = in.at("nested_userns");
     record.disk = in.at("disk");
     record.disk_limit_bytes = in.at("disk_limit_bytes");

@@ -24,6 +24,7 @@ struct Record {
   IdentityPlan identity;
   CgroupSet cgroups;
   bool paused = false;
+  std::string over;  ///< paused by us because of a limit: which, in a sentence; else empty
   bool nested_userns = false;
   bool disk = true;  ///< its files are in "files" beside this record
   std::uint64_t disk_limit_bytes = 0;

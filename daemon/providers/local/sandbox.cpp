@@ -12,6 +12,7 @@
 #include "daemon/providers/local/etc.hpp"
 #include "daemon/providers/local/files.hpp"
 #include "daemon/providers/local/limits.hpp"
+#include "daemon/providers/local/measuring.hpp"
 #include "daemon/providers/local/seccomp.hpp"
 #include "daemon/providers/local/sweep.hpp"
 #include "protocol/transport/unix.hpp"
@@ -120,12 +121,14 @@ Result<Running> start(const Host& host, const SandboxRequest& request, const Tem
   launch_request.secret = request.secret;
   launch_request.report_file = (directory_of(host, record.id) / kReport).string();
   launch_request.argv = init_words(host, request, limits);
+  const auto free_at_start = free_bytes(host.settings.sandboxes);
   auto launched = launch(launch_request);
   if (!launched) return fail(launched.error());
 
   record.init = launched->init;
   record.monitor = launched->monitor;
   Running running;
+  running.free_at_start = free_at_start;
   running.init_pidfd = std::move(launched->init_pidfd);
   running.monitor_pidfd = std::move(launched->monitor_pidfd);
   if (auto saved = save(host, record); !saved) {
@@ -258,10 +261,23 @@ Result<void> pause_sandbox(const Host& host, Record& record) {
   return save(host, record);
 }
 
+Result<void> halt_sandbox(const Host& host, Record& record) {
+  auto done = record.cgroups.freeze_by == Mechanism::none ? stop_processes(record.init.pid) : freeze(record.cgroups);
+  if (!done) return done;
+  record.paused = true;
+  (void)save(host, record);
+  return {};
+}
+
+Result<void> save_sandbox(const Host& host, const Record& record) { return save(host, record); }
+
+std::filesystem::path files_of(const Host& host, const std::string& id) { return directory_of(host, id) / kFiles; }
+
 Result<void> resume_sandbox(const Host& host, Record& record) {
   auto done = record.cgroups.freeze_by == Mechanism::none ? continue_processes(record.init.pid) : thaw(record.cgroups);
   if (!done) return done;
   record.paused = false;
+  record.over.clear();
   return save(host, record);
 }
 

@@ -61,6 +61,8 @@ struct Running {
   Record record;
   UniqueFd init_pidfd;
   UniqueFd monitor_pidfd;  ///< empty when bwrap outside has ended already
+  /// What was free where its files are, before it began to write; nothing for one that was found.
+  std::optional<std::uint64_t> free_at_start;
 };
 
 /// Makes one. After a failure nothing of it is left.
@@ -87,6 +89,15 @@ void remove_unrecorded(const Host& host, const std::string& id);
 /// Stops or continues all of it, by what its record says. `record.paused` is written down.
 Result<void> pause_sandbox(const Host& host, Record& record);
 Result<void> resume_sandbox(const Host& host, Record& record);
+/// Stops it because of `record.over`. Succeeds when it stands still, also when that could not be written down: the disk
+/// may be full.
+Result<void> halt_sandbox(const Host& host, Record& record);
+
+/// Writes the record down as it is.
+Result<void> save_sandbox(const Host& host, const Record& record);
+
+/// Where what it writes is, when that is the disk.
+std::filesystem::path files_of(const Host& host, const std::string& id);
 
 /// The path of the tunnel's socket, short enough for an address whatever the state directory is called: through
 /// `directory`, an open descriptor of the sandbox's directory that must stay open while the path is used.

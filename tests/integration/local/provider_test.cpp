@@ -154,6 +154,56 @@ TEST_CASE_METHOD(ProviderFixture, "a sandbox stands still while it is paused", "
   }
 }
 
+TEST_CASE_METHOD(ProviderFixture, "a sandbox that writes more than it may is stopped, and goes on in time",
+                 "[sandbox]") {
+  constexpr std::uint64_t kMiB = 1U << 20;
+  auto provider = std::make_unique<LocalProvider>(loop, settings());
+  auto small = spec("small");
+  small.limits.disk_bytes = 32 * kMiB;
+  const auto made = create(*provider, small);
+  const auto disk = std::ranges::find(made.created.limits, api::Resource::disk, &api::LimitStatus::resource);
+  REQUIRE(disk != made.created.limits.end());
+  CHECK(disk->mechanism == api::LimitMechanism::watched);
+
+  // Without a name, so that only who looks at open files sees it.
+  CHECK(run(*provider, "small",
+            "exec 7> /tmp/gone; rm /tmp/gone; head -c 48M /dev/zero >&7; sleep 600 > /dev/null 2>&1 & "
+            "echo $! > /tmp/pid; echo written") == "written\n\nexit:0");
+  const auto overrun = loop.block_on(provider->overrun("small"));
+  REQUIRE(overrun.has_value());
+  CHECK(overrun->limit == 32 * kMiB);
+  CHECK(overrun->message.find("48 MiB") != std::string::npos);
+
+  // A daemon that comes after this one finds it so.
+  provider = std::make_unique<LocalProvider>(loop, settings());
+  const auto listed = loop.block_on(provider->list());
+  REQUIRE(listed);
+  REQUIRE(listed->size() == 1);
+  CHECK(listed->front().paused);
+  CHECK(listed->front().at_limit);
+
+  SECTION("with room made") {
+    REQUIRE(loop.block_on(provider->resume("small")));
+    CHECK(run(*provider, "small", "kill $(cat /tmp/pid); echo done") == "done\n\nexit:0");
+    CHECK_FALSE(loop.block_on(provider->list())->front().at_limit);
+    CHECK(run(*provider, "small",
+              "(i=0; while [ $i -lt 500 ]; do head -c 4M /dev/zero > /tmp/f$i; i=$((i+1)); sleep 0.05; done) "
+              "> /dev/null 2>&1 & echo more") == "more\n\nexit:0");
+    REQUIRE(loop.block_on(provider->overrun("small")).has_value());
+  }
+  SECTION("with a higher limit") {
+    const auto limits = loop.block_on(provider->limit_disk("small", 96 * kMiB));
+    REQUIRE(limits);
+    CHECK(std::ranges::find(*limits, api::Resource::disk, &api::LimitStatus::resource)->limit == 96 * kMiB);
+    REQUIRE(loop.block_on(provider->resume("small")));
+    CHECK(run(*provider, "small", "head -c 64M /dev/zero > /tmp/more; echo more") == "more\n\nexit:0");
+    const auto again = loop.block_on(provider->overrun("small"));
+    REQUIRE(again.has_value());
+    CHECK(again->limit == 96 * kMiB);
+  }
+  CHECK(loop.block_on(provider->kill("small")));
+}
+
 TEST_CASE_METHOD(ProviderFixture, "a create that nobody waits for leaves a sandbox that can be found", "[sandbox]") {
   LocalProvider provider(loop, settings());
   // The host is looked up before, so that what is dropped is the making itself.

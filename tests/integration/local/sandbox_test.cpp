@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "daemon/providers/local/measuring.hpp"
 #include "tests/integration/local/rig.hpp"
 
 using namespace swarm;
@@ -147,4 +148,41 @@ TEST_CASE("agentd is started once", "[sandbox]") {
   CHECK(rig.run("id -u").status == 0);
   // What init has to say about agentd goes to its log.
   CHECK(rig.run("cat /run/swarm/agentd.log", rig.identity().isolated() ? 0 : 1000).text == "");
+}
+
+TEST_CASE("what a sandbox holds of the disk is counted, wherever it hides", "[sandbox]") {
+  Rig rig;
+  const auto count = [&] {
+    auto counting = Measuring::begin(SWARM_BIN_DIR "/swarm-launch", rig.files(), rig.launched().init.pid);
+    REQUIRE(counting);
+    const auto found = counting->finish();
+    if (!found) FAIL(found.error().to_string());
+    CHECK(found->whole);
+    return found->bytes >> 20U;
+  };
+  CHECK(count() == 0);
+  SECTION("in files, private ones too, and each once") {
+    CHECK(rig.run("cd /workspace && mkdir -p a/b && head -c 8M /dev/zero > a/b/c && ln a/b/c a/d && chmod 000 a/b a")
+              .status == 0);
+    CHECK(count() == 8);
+  }
+  SECTION("but not in sizes without blocks, nor behind links") {
+    CHECK(rig.run("cd /workspace && truncate -s 1G hole && ln -s /usr link").status == 0);
+    CHECK(count() == 0);
+  }
+  SECTION("below more levels than a name can tell") {
+    CHECK(rig.run("cd /workspace && i=0; while [ $i -lt 500 ]; do mkdir d && cd -P d || exit 1; i=$((i+1)); done; "
+                  "head -c 8M /dev/zero > deep")
+              .status == 0);
+    CHECK(count() >= 8);
+  }
+  SECTION("in a file that has no name any more, as long as somebody has it open") {
+    CHECK(rig.run("cd /tmp; (exec 7> gone; head -c 8M /dev/zero >&7; rm gone; : > ready; exec sleep 300) > /dev/null "
+                  "2>&1 & "
+                  "echo $! > pid; while [ ! -e ready ]; do sleep 0.01; done")
+              .status == 0);
+    CHECK(count() == 8);
+    rig.run("kill $(cat /tmp/pid); while kill -0 $(cat /tmp/pid); do sleep 0.01; done 2> /dev/null");
+    CHECK(count() == 0);
+  }
 }

@@ -96,6 +96,9 @@ bool decode_one(const std::string& key, Reader& in, LaunchSpec& spec) {
     spec.keep_fds.push_back(in.number<int>());
   } else if (key == "clean") {
     spec.action = LaunchAction::clean;
+  } else if (key == "measure") {
+    spec.action = LaunchAction::measure;
+    spec.init = in.number<pid_t>();
   } else if (key == "exec") {
     while (!in.done()) spec.argv.push_back(in.word());
   } else {
@@ -128,6 +131,8 @@ std::string encode(const LaunchSpec& spec) {
   for (const int fd : spec.keep_fds) out << "keep" << static_cast<std::uint64_t>(fd);
   if (spec.action == LaunchAction::clean) {
     out << "clean";
+  } else if (spec.action == LaunchAction::measure) {
+    out << "measure" << static_cast<std::uint64_t>(spec.init);
   } else {
     out << "exec";
     for (const auto& word : spec.argv) out << word;
@@ -142,7 +147,8 @@ bool decode(std::string_view bytes, LaunchSpec& spec) {
     const std::string key = in.word();
     if (!in.ok() || !decode_one(key, in, spec)) return false;
   }
-  return spec.action == LaunchAction::clean ? spec.argv.empty() : !spec.argv.empty();
+  if (spec.action == LaunchAction::measure && spec.init <= 0) return false;
+  return spec.action == LaunchAction::exec ? !spec.argv.empty() : spec.argv.empty();
 }
 
 }  // namespace swarm::local

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -47,8 +48,9 @@ struct Rlimit {
 
 /// What becomes of the launcher when it has prepared everything.
 enum class LaunchAction {
-  exec,   ///< run `argv`
-  clean,  ///< remove everything below the first staged path, as root of the namespace, and exit
+  exec,     ///< run `argv`
+  clean,    ///< remove everything below the first staged path, as root of the namespace, and exit
+  measure,  ///< count what is below the first staged path, print it and exit
 };
 
 /// Everything that `swarm-launch` does, in the order in which it does it.
@@ -67,9 +69,13 @@ struct LaunchSpec {
   std::uint64_t memory_bytes = 0;   ///< not 0: the first stage is a tmpfs of this size, and its path is empty
   std::vector<MakeDir> make_dirs;
   std::vector<int> keep_fds;  ///< inherited by `argv` beside 0, 1 and 2; everything else is closed
+  pid_t init = 0;             ///< LaunchAction::measure: the first process of the sandbox
   std::vector<std::string> argv;
   bool operator==(const LaunchSpec&) const = default;
 };
+
+/// How long counting may take.
+inline constexpr std::chrono::seconds kMeasureFor{60};
 
 /// The descriptor on which `swarm-launch` reads its specification.
 inline constexpr int kSpecFd = 5;

@@ -204,6 +204,61 @@ TEST_CASE_METHOD(World, "pause and resume") {
   CHECK(state_of(made->id) == State::claimed);
 }
 
+TEST_CASE_METHOD(World, "one that passed a limit stands still, and says what helps") {
+  const auto made = create();
+  REQUIRE(made.has_value());
+  provider.stop_at_limit(made->id, "its files hold 12 GiB");
+  settle();
+  const auto stopped = wait(sandboxes->info(made->id));
+  REQUIRE(stopped->state == State::paused);
+  REQUIRE(stopped->reason.has_value());
+  CHECK(stopped->reason->find("its files hold 12 GiB. 'swarmctl sandbox resize") == 0);
+  const auto used = wait(sandboxes->use(made->id));
+  REQUIRE_FALSE(used.has_value());
+  CHECK(used.error().message.find("12 GiB") != std::string::npos);
+  const auto events = wait(store->events(std::nullopt, 100));
+  REQUIRE(events.has_value());
+  CHECK(std::ranges::count(*events, std::string(api::kSandboxLimit.name), &store::Event::type) == 1);
+
+  SECTION("it goes on when a person says so, and is told again") {
+    REQUIRE(wait(sandboxes->resume(made->id)).has_value());
+    CHECK(state_of(made->id) == State::claimed);
+    provider.stop_at_limit(made->id, "again");
+    settle();
+    CHECK(state_of(made->id) == State::paused);
+  }
+  SECTION("it goes on with a higher limit") {
+    const auto resized = wait(sandboxes->resize(made->id, {.disk_bytes = 20U << 20}));
+    REQUIRE(resized.has_value());
+    CHECK(resized->state == State::claimed);
+    CHECK(resized->limits.front().limit == 20U << 20);
+    CHECK_FALSE(provider.accounts().at(made->id).paused);
+    restart();
+    CHECK(wait(sandboxes->info(made->id))->limits.front().limit == 20U << 20);
+  }
+  SECTION("a list does not let it go on") {
+    advance(3min);
+    CHECK(provider.accounts().at(made->id).paused);
+  }
+}
+
+TEST_CASE_METHOD(World, "one that was stopped at a limit behind a dead daemon's back stays so") {
+  const auto made = create();
+  REQUIRE(made.has_value());
+  sandboxes.reset();
+  provider.stop_at_limit(made->id, "full");
+  restart();
+  CHECK(provider.accounts().at(made->id).paused);
+  CHECK(state_of(made->id) == State::paused);
+}
+
+TEST_CASE_METHOD(World, "what a person paused stays so when its limit is changed") {
+  const auto made = create();
+  REQUIRE(wait(sandboxes->pause(made->id)).has_value());
+  REQUIRE(wait(sandboxes->resize(made->id, {.disk_bytes = 20U << 20})).has_value());
+  CHECK(state_of(made->id) == State::paused);
+}
+
 TEST_CASE_METHOD(World, "one that nobody uses is paused, goes on with the next use, and ends at last") {
   const auto made = create({.lease_ms = 1h, .idle_pause_ms = 60s, .idle_kill_ms = 10min});
   REQUIRE(made);

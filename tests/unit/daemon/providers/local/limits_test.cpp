@@ -45,7 +45,7 @@ TEST_CASE("without control groups the weaker holds are named") {
   CHECK(status(plan, api::Resource::memory).mechanism == api::LimitMechanism::rlimit);
   CHECK(status(plan, api::Resource::cpu).mechanism == api::LimitMechanism::none);
   CHECK(status(plan, api::Resource::processes).mechanism == api::LimitMechanism::rlimit);
-  CHECK(status(plan, api::Resource::disk).mechanism == api::LimitMechanism::none);
+  CHECK(status(plan, api::Resource::disk).mechanism == api::LimitMechanism::watched);
   CHECK(limits(plan, RLIMIT_DATA));
   CHECK(plan.processes_per_uid == 100);
   CHECK(plan.weaknesses.size() == 4);

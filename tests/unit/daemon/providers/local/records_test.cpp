@@ -27,6 +27,13 @@ TEST_CASE("a launch specification is read as it was written") {
   LaunchSpec read;
   REQUIRE(decode(encode(spec), read));
   CHECK(read == spec);
+
+  LaunchSpec count;
+  count.action = LaunchAction::measure;
+  count.stages = {"/a b"};
+  count.init = 4711;
+  REQUIRE(decode(encode(count), read));
+  CHECK(read == count);
 }
 
 TEST_CASE("a damaged specification is refused") {
@@ -44,6 +51,16 @@ TEST_CASE("a damaged specification is refused") {
                      read));
   CHECK_FALSE(decode(std::string("what\0", 5), read));
   CHECK_FALSE(decode(std::string("clean\0exec\0a\0", 13), read));
+  CHECK_FALSE(decode(std::string("measure\0"
+                                 "0\0",
+                                 10),
+                     read));
+  CHECK_FALSE(decode(std::string("measure\0"
+                                 "7\0"
+                                 "exec\0"
+                                 "a\0",
+                                 17),
+                     read));
 }
 
 TEST_CASE("a record is read as it was written") {
@@ -59,6 +76,7 @@ TEST_CASE("a record is read as it was written") {
   record.cgroups.directories = {"/sys/fs/cgroup/x"};
   record.cgroups.freeze_by = Mechanism::cgroup1;
   record.paused = true;
+  record.over = "too much";
   record.limits = {
       {.resource = api::Resource::disk, .limit = 5, .mechanism = api::LimitMechanism::watched, .note = "n"}};
   record.weaknesses = {"w"};
@@ -66,6 +84,7 @@ TEST_CASE("a record is read as it was written") {
   const auto read = decode_record(encode(record));
   REQUIRE(read);
   CHECK(encode(*read) == encode(record));
+  CHECK(read->over == "too much");
   CHECK(read->init == record.init);
   CHECK(read->cgroups == record.cgroups);
   CHECK(read->limits == record.limits);
