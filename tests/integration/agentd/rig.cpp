@@ -80,8 +80,8 @@ void AgentdRig::connect() {
       random, budget_);
   Result<wire::Tunnel> tunnel = loop.block_on(dialer_->connect(20s));
   if (!tunnel) FAIL(tunnel.error().to_string());
-  connection =
-      std::make_unique<wire::Connection>(loop, std::move(tunnel->session), wire::Side::dialer, wire::Limits{}, nullptr);
+  connection = std::make_unique<wire::Connection>(loop, std::move(tunnel->session), wire::Side::dialer, wire::Limits{},
+                                                  &handler_);
   tasks_.spawn(serve());
 }
 
@@ -92,6 +92,7 @@ async::Task<> AgentdRig::serve() {
 
 void AgentdRig::disconnect() {
   tasks_.cancel_all();
+  handler_.drop_calls();
   connection.reset();
   dialer_.reset();
 }

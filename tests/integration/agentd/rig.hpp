@@ -55,12 +55,15 @@ class AgentdRig {
   wire::TunnelSecret secret;
   std::unique_ptr<async::Process> init;
   std::unique_ptr<wire::Connection> connection;
+  /// Answers what agentd asks of its daemon. Bind before a call; nothing is bound at first.
+  wire::Router answers{{.name = "swarmd", .version = "0.1.0", .features = {}}, clock};
 
  private:
   async::Task<Result<std::unique_ptr<transport::Stream>>> dial();
   async::Task<> serve();
 
   wire::SessionBudget budget_{loop, 16U << 20U};
+  wire::PeerHandler handler_{answers, {.kind = wire::Peer::Kind::sandbox, .sandbox = "rig"}};
   std::unique_ptr<wire::TunnelDialer> dialer_;
   async::TaskSet tasks_{loop};
 };

@@ -4,10 +4,12 @@
 
 #include <csignal>
 #include <fstream>
+#include <set>
 
 #include "protocol/api/lock.hpp"
 #include "protocol/api/message.hpp"
 #include "protocol/api/note.hpp"
+#include "protocol/api/task.hpp"
 #include "protocol/api/team.hpp"
 #include "tests/integration/agentd/rig.hpp"
 
@@ -147,6 +149,49 @@ TEST_CASE_METHOD(TeamRig, "team: what others write can do nothing to a terminal"
   const auto long_one = swarm(zero, {"send", "agent-1", "--file", path});
   CHECK(long_one.code == 2);
   CHECK(long_one.err.find("10240") != std::string::npos);
+}
+
+TEST_CASE_METHOD(TeamRig, "team: who gives a task up gives back what it changed for it, and nothing else") {
+  const auto zero = join("agent-0");
+  const auto one = join("agent-1");
+  std::optional<Error> refusal;
+  std::vector<std::string> asked;
+  const auto answer = [&](const auto& request) -> Result<api::TaskInfo> {
+    asked.push_back(request.agent.value_or(""));
+    if (refusal) return fail(*refusal);
+    return api::TaskInfo{.id = request.task, .run = "run_1", .title = "t"};
+  };
+  answers.bind(api::kTaskFail, [&](wire::CallContext&, api::FromAgent<api::TaskReasonRequest> r) { return answer(r); });
+  answers.bind(api::kTaskRelease,
+               [&](wire::CallContext&, api::FromAgent<api::TaskReasonRequest> r) { return answer(r); });
+  // As the hook of an edit takes it.
+  const auto changed = [&](const api::TeamMember& who, const std::string& path) {
+    return swarm(who, {"lock", path, "--reason", "reserved until it is merged; changed with Edit"}).code == 0;
+  };
+  const auto held = [&] {
+    std::set<std::string> paths;
+    for (const auto& lock : ask(api::kLockList, {}).locks) paths.insert(lock.path.bytes);
+    return paths;
+  };
+  using Paths = std::set<std::string>;
+  for (const char* verb : {"fail", "release"}) {
+    refusal.reset();
+    REQUIRE(changed(zero, "a.c"));
+    REQUIRE(swarm(zero, {"lock", "b.c", "--reason", "by hand"}).code == 0);
+    REQUIRE(changed(one, "c.c"));
+    // It keeps its task, and what it changed.
+    refusal = Error{.code = Code::failed_precondition, .message = "it is another's"};
+    CHECK(swarm(zero, {"task", verb, "tsk_1", "--reason", "stuck"}).code != 0);
+    CHECK(held() == Paths{"a.c", "b.c", "c.c"});
+    refusal.reset();
+    const auto given_up = swarm(zero, {"task", verb, "tsk_1", "--reason", "stuck"});
+    CHECK(given_up.code == 0);
+    CHECK(given_up.err == "");
+    CHECK(held() == Paths{"b.c", "c.c"});
+    CHECK(changed(one, "a.c"));
+    REQUIRE(swarm(one, {"unlock", "a.c"}).code == 0);
+  }
+  CHECK(asked == std::vector<std::string>(4, "agent-0"));
 }
 
 TEST_CASE_METHOD(TeamRig, "team: a waiting agent gets the lock next, and a person may break it") {
