@@ -311,6 +311,13 @@ TEST_CASE_METHOD(Hostile, "submodules with addresses that are commands or option
   }
 }
 
+/// In KiB: of this program, or of the largest that it has waited for.
+long most_memory(int who) {
+  struct rusage used{};
+  REQUIRE(::getrusage(who, &used) == 0);
+  return used.ru_maxrss;
+}
+
 TEST_CASE_METHOD(Hostile, "a small pack that becomes huge is not unfolded in memory on the host") {
   const std::string repo = repository("bomb");
   // From a file: git reads what comes through a pipe into memory. A hundred kilobytes of pack; far more as a file.
@@ -323,14 +330,15 @@ TEST_CASE_METHOD(Hostile, "a small pack that becomes huge is not unfolded in mem
   git(repo, {"update-ref", "refs/heads/main", commit});
   const auto keep = must(keeps.open(directory / "keep", swarm::git::Keeps::Missing::make));
   const auto source = must(swarm::git::Source::open(program, repo, directory / "scratch"));
+  // A program counts as large as who started it was: under a sanitizer, this says nothing.
+  constexpr long kMost = 100'000;
+  const long before = std::max(most_memory(RUSAGE_SELF), most_memory(RUSAGE_CHILDREN));
   const Result<void> taken = loop.block_on(keep->receive({.pack = must(source->pack({commit}, {})),
                                                           .refs = {{"refs/heads/swarm/x/agent-0", commit}},
                                                           .shallow = {},
                                                           .trust = swarm::git::Trust::sandbox}));
   if (!taken) FAIL(taken.error().to_string());
-  struct rusage used{};
-  REQUIRE(::getrusage(RUSAGE_CHILDREN, &used) == 0);
-  CHECK(used.ru_maxrss < 100'000);  // KiB, of the largest git
+  CHECK((before >= kMost || most_memory(RUSAGE_CHILDREN) < kMost));
 }
 
 }  // namespace
