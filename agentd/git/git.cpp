@@ -45,6 +45,7 @@ Result<Record> choose(const Layout& layout, Caller caller, const std::optional<s
                                                     : fmt::format(" belongs to uid {}", caller.uid)));
   }
   std::vector<std::string> names;
+  names.reserve(fitting.size());
   for (const Record& record : fitting) names.push_back(record.agent + "/" + record.repo);
   return fail(Code::invalid_argument, fmt::format("several worktrees could be meant: {}; say which by 'repo'{}",
                                                   fmt::join(names, ", "), for_all ? " and 'agent'" : ""));
@@ -285,6 +286,7 @@ async::Task<Result<api::GitCommitReply>> Git::commit(Caller caller, api::GitComm
   const Result<Worktree> place = co_await find({}, first->record.repo, first->record.agent);
   if (!place) co_return fail(place.error());
   std::vector<std::string> paths;
+  paths.reserve(request.paths.size());
   for (const api::Path& path : request.paths) paths.push_back(path.bytes);
   if (place->record.merging && !paths.empty()) {
     co_return fail(Code::failed_precondition,

@@ -89,6 +89,7 @@ Result<api::GitDiffReply> diff_trees(git_repository* repository, const Oid& from
     if (!clean->empty()) paths.push_back(std::move(*clean));
   }
   std::vector<char*> pointers;
+  pointers.reserve(paths.size());
   for (std::string& path : paths) pointers.push_back(path.data());
   git_diff_options options{};
   git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);

@@ -176,19 +176,24 @@ api::LockInfo lock_info(const coord::Lease& lease, coord::Span paused) {
 void bind_lock(wire::Router& router, TeamService& service) {
   // Not through `in_tables`: a refusal undoes nothing, and a caller may stand in line.
   router.bind(api::kLockAcquire, [&service](CallContext& context, api::InSwarm<api::LockAcquireRequest> request) {
-    return acquire(service, agent_of(service, context, request.swarm), std::move(request));
+    auto caller = agent_of(service, context, request.swarm);
+    return acquire(service, std::move(caller), std::move(request));
   });
   router.bind(api::kLockRenew, [&service](CallContext& context, api::InSwarm<api::LockRenewRequest> request) {
-    return renew(service, agent_of(service, context, request.swarm), std::move(request));
+    auto caller = agent_of(service, context, request.swarm);
+    return renew(service, std::move(caller), std::move(request));
   });
   router.bind(api::kLockRelease, [&service](CallContext& context, api::InSwarm<api::LockReleaseRequest> request) {
-    return release(service, agent_of(service, context, request.swarm), std::move(request));
+    auto caller = agent_of(service, context, request.swarm);
+    return release(service, std::move(caller), std::move(request));
   });
   router.bind(api::kLockCheck, [&service](CallContext& context, api::InSwarm<api::LockCheckRequest> request) {
-    return check(service, caller_of(service, context, request.swarm), std::move(request));
+    auto caller = caller_of(service, context, request.swarm);
+    return check(service, std::move(caller), std::move(request));
   });
   router.bind(api::inside::kLockBreak, [&service](CallContext& context, api::InSwarm<api::LockBreakRequest> request) {
-    return break_lock(service, caller_of(service, context, request.swarm), std::move(request));
+    auto caller = caller_of(service, context, request.swarm);
+    return break_lock(service, std::move(caller), std::move(request));
   });
   bind_look(router, service, api::kLockList, [](Step& step, const auto& call) { return list(step, call.request); });
 }

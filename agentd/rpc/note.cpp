@@ -148,7 +148,8 @@ void bind_note(wire::Router& router, TeamService& service) {
   bind_look(router, service, api::kNoteGet, [](Step& step, const auto& call) { return get(step, call.request.key); });
   bind_look(router, service, api::kNoteList, [](Step& step, const auto& call) { return list(step, call.request); });
   router.bind(api::kNoteWatch, [&service](CallContext& context, api::InSwarm<api::NoteWatchRequest> request) {
-    return watch(service, caller_of(service, context, request.swarm), std::move(request));
+    auto caller = caller_of(service, context, request.swarm);
+    return watch(service, std::move(caller), std::move(request));
   });
   bind_change(router, service, api::kNoteDecide, Who::anyone, Durability::power, decide);
   bind_look(router, service, api::kNoteDecisions,

@@ -252,6 +252,7 @@ async::Task<Result<api::TeamMember>> Team::join(api::TeamJoinRequest request) {
     position = std::distance(members_.begin(), known);
   }
   std::vector<coord::Skill> skills;
+  skills.reserve(request.skills.size());
   for (const api::AgentSkill& skill : request.skills) skills.push_back({skill.name, skill.rate});
   Result<void> added = co_await add(member, position, std::move(skills));
   const auto place = std::ranges::find(members_, member.agent, &Member::agent);

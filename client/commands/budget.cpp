@@ -74,7 +74,7 @@ async::Task<Result<int>> set(Context& context, SetOptions options) {
   const auto lowest = [&](const std::string& mine, std::optional<std::uint32_t>& percent,
                           std::initializer_list<std::optional<std::uint32_t>> later) {
     for (const auto& other : later) {
-      if (mine.empty() && percent && other.value_or(0) > 0 && *other < *percent) percent = *other;
+      if (mine.empty() && percent && other.value_or(0) > 0 && *other < *percent) percent = other;
     }
   };
   lowest(options.stop, request.stop_percent, {request.pause_percent, request.kill_percent});
