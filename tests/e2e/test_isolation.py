@@ -81,7 +81,7 @@ class Arena:
         mark = "host-process-" + secrets.token_hex(8)
         self.victim = subprocess.Popen([mark, "600"], executable="/usr/bin/sleep", pass_fds=[self.descriptor],
                                        preexec_fn=lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN))
-        self.daemon = Daemon(user=user, descriptors=[self.descriptor])
+        self.daemon = Daemon('[template.memory]\nstorage = "memory"\n', user=user, descriptors=[self.descriptor])
         self.daemon.start()
         self.rpc = self.daemon.rpc()
         self.id = self.rpc.call("sandbox.create", {"limits": LIMITS})["id"]
@@ -361,6 +361,20 @@ def test_what_is_watched_is_stopped(arena):
     assert info()["state"] == "claimed"
     assert arena.rpc.call("sandbox.kill", {"sandbox": sandbox})["state"] == "gone"
     assert daemon.answers()
+
+
+def test_storage_in_memory_is_held_by_the_kernel(arena):
+    made = arena.rpc.call("sandbox.create", {"template": "memory", "limits": LIMITS})
+    limit = next(limit for limit in made["limits"] if limit["resource"] == "disk")
+    assert limit == {"resource": "disk", "limit": LIMITS["disk_bytes"], "mechanism": "tmpfs"}
+    source = FILL_DISK.format(most=2 * limit["limit"])
+    assert int(arena.outside(source).stdout) > limit["limit"]
+    request = {"sandbox": made["id"], "argv": [PYTHON, "-"], "input": source, "capture": True, "timeout_ms": 30000}
+    inside = arena.rpc.call("exec.start", request)
+    assert 0 < int(inside["stdout"]) <= limit["limit"], inside
+    assert arena.rpc.call("sandbox.info", {"sandbox": made["id"]})["state"] == "claimed"
+    assert arena.rpc.call("sandbox.kill", {"sandbox": made["id"]})["state"] == "gone"
+    assert arena.daemon.answers()
 
 
 VICTIM = """
