@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kSampleEvery = 5s;  // as fine as E2B gives them
 constexpr std::size_t kMostSamples = 720;
+constexpr std::size_t kMostLabels = 50;
 constexpr Duration kEndedKept = 60s;
 constexpr std::int64_t kLongestLife = 30LL * 24 * 3600;  // a paused one is kept so long
 
@@ -29,7 +30,8 @@ bool over(api::SandboxState state) {
 
 }  // namespace
 
-Boxes::Boxes(Surroundings surroundings) : with_(surroundings), tasks_(surroundings.loop) {
+Boxes::Boxes(Surroundings surroundings)
+    : with_(surroundings), began_us_(surroundings.loop.clock().wall().us), tasks_(surroundings.loop) {
   listening_ = with_.store.subscribe([this](const std::vector<store::Event>& events) { sandbox_changed(events); });
 }
 
@@ -106,6 +108,11 @@ BoxPtr Boxes::find(std::string_view id) const {
   return found->second;
 }
 
+Boxes::Spawned Boxes::spawned(const std::string& template_id) const {
+  const auto found = spawned_.find(template_id);
+  return found == spawned_.end() ? Spawned{} : found->second;
+}
+
 const sandbox::Record* Boxes::record(const Box& box) const {
   for (const sandbox::Record* record : with_.sandboxes.living()) {
     if (record->info.id == box.record.id) return record;
@@ -162,6 +169,10 @@ async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {
   api::SandboxCreateRequest request;
   // "base" is what SDKs ask for when they are told nothing: whatever is the default here.
   if (name != "base" || with_.config.templates.contains("base")) request.template_name = name;
+  // Its marks are its labels here, so that people find it by them: as many as one may have.
+  for (const auto& [key, value] : wish.metadata) {
+    if (request.labels.size() + 1 < kMostLabels) request.labels[key] = value;
+  }
   request.labels["e2b"] = "1";
   request.env = wish.env;
   request.lease_ms = std::chrono::seconds(wish.timeout_s + 60);
@@ -195,11 +206,13 @@ async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {
                    .auto_resume = wish.auto_resume,
                    .internet = wish.internet,
                    .network = std::move(wish.network),
-                   .started_us = now_us(),
+                   .started_us = made->changed_us,  // when it became theirs
                    .end_us = now_us() + wish.timeout_s * 1'000'000,
                    .timeout_s = wish.timeout_s};
   auto box = std::make_shared<Box>(with_.loop, record);
   boxes_[record.id] = box;
+  ++spawned_[name].count;
+  spawned_[name].last_us = record.started_us;
   box->note(now_us(), "info", "sandbox created", {{"template", name}});
   const Result<void> saved = co_await save(std::move(record));
   if (!saved) {

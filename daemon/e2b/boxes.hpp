@@ -47,6 +47,13 @@ class Boxes {
   /// Null when there is none; `<id>-<client>`, as old clients write it, is understood.
   [[nodiscard]] BoxPtr find(std::string_view id) const;
   [[nodiscard]] const std::map<std::string, BoxPtr>& all() const { return boxes_; }
+  /// What was made from a template since this run began.
+  struct Spawned {
+    std::uint64_t count = 0;
+    std::int64_t last_us = 0;
+  };
+  [[nodiscard]] Spawned spawned(const std::string& template_id) const;
+  [[nodiscard]] std::int64_t began_us() const { return began_us_; }
   /// Creates under way.
   [[nodiscard]] std::size_t creating() const { return creating_; }
   /// Those that ended within `span`, for a list that is late on purpose. Kept for a minute.
@@ -96,6 +103,8 @@ class Boxes {
 
   std::map<std::string, BoxPtr> boxes_;
   std::size_t creating_ = 0;
+  std::map<std::string, Spawned> spawned_;
+  std::int64_t began_us_;
   std::deque<std::pair<MonoTime, BoxPtr>> ended_;  ///< oldest first
   store::Subscription listening_;
   async::TaskSet tasks_;

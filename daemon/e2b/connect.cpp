@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint8_t kCompressed = 1;
 constexpr std::uint8_t kEnd = 2;
 constexpr std::size_t kMostMessage = std::size_t{64} << 20U;
+// Below this gzip makes a message longer, or saves less than it takes.
+constexpr std::size_t kWorthCompressing = 256;
 
 /// Undoes gzip, up to `limit` bytes.
 RpcResult<std::string> gunzip(std::string_view bytes, std::size_t limit) {
@@ -36,6 +38,39 @@ RpcResult<std::string> gunzip(std::string_view bytes, std::size_t limit) {
       return rpc_fail("invalid_argument", "the message is not gzip");
     }
   }
+}
+
+/// The same as gzip; empty when zlib cannot.
+std::string squeeze(std::string_view bytes) {
+  z_stream stream{};
+  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK) return {};
+  std::string input(bytes);
+  std::string out(deflateBound(&stream, static_cast<uLong>(input.size())), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(input.data());
+  stream.avail_in = static_cast<uInt>(input.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int status = deflate(&stream, Z_FINISH);
+  out.resize(status == Z_STREAM_END ? stream.total_out : 0);
+  deflateEnd(&stream);
+  return out;
+}
+
+/// Whether a list of encodings ("br, gzip;q=0.5") has gzip among those that are wanted.
+bool takes_gzip(std::string_view field) {
+  for (std::string entry : split(field, ',')) {
+    std::erase(entry, ' ');
+    const std::size_t semicolon = entry.find(';');
+    const std::string quality = semicolon == entry.npos ? "" : http::lower(entry.substr(semicolon + 1));
+    const bool refused = quality == "q=0" || quality == "q=0.0" || quality == "q=0.00" || quality == "q=0.000";
+    if (http::lower(entry.substr(0, semicolon)) == "gzip" && !refused) return true;
+  }
+  return false;
+}
+
+std::optional<RpcError> unknown_encoding(std::string_view encoding) {
+  if (encoding.empty() || encoding == "identity" || encoding == "gzip") return std::nullopt;
+  return RpcError{"unimplemented", fmt::format("unknown compression \"{}\": supported encodings are gzip", encoding)};
 }
 
 RpcResult<Value> parse(std::string_view text) {
@@ -117,6 +152,9 @@ async::Task<std::optional<CallHead>> read_head(http::Exchange& exchange, bool st
   if (const auto ping = parse_int(fields.get("keepalive-ping-interval")); ping && *ping > 0) {
     head.keepalive = std::chrono::seconds(*ping);
   }
+  if (auto unknown = unknown_encoding(fields.get(stream ? "connect-content-encoding" : "content-encoding"))) {
+    wrong = std::move(unknown);
+  }
   if (wrong) {
     if (stream) {
       StreamWriter writer(exchange);
@@ -168,19 +206,18 @@ async::Task<RpcResult<Value>> read_message(http::Exchange& exchange, bool stream
     EnvelopeReader reader(exchange);
     RpcResult<std::optional<Value>> message = co_await reader.next();
     if (!message) co_return std::unexpected(message.error());
-    if (!*message) co_return rpc_fail("invalid_argument", "the request has no message");
+    if (!*message) co_return rpc_fail("unimplemented", "the request has no message, and one is wanted");
+    const RpcResult<std::optional<Value>> second = co_await reader.next();
+    if (!second) co_return std::unexpected(second.error());
+    if (*second) co_return rpc_fail("unimplemented", "the request has more than one message, and one is wanted");
     co_return std::move(**message);
   }
   Result<std::string> body = co_await exchange.read_all(kMostMessage);
   if (!body) co_return std::unexpected(rpc_error(body.error()));
-  const std::string_view encoding = exchange.request().headers.get("content-encoding");
-  if (encoding == "gzip") {
+  if (exchange.request().headers.get("content-encoding") == "gzip") {
     RpcResult<std::string> plain = gunzip(*body, kMostMessage);
     if (!plain) co_return std::unexpected(plain.error());
     *body = std::move(*plain);
-  } else if (!encoding.empty() && encoding != "identity") {
-    co_return rpc_fail("unimplemented",
-                       fmt::format("unknown compression \"{}\": supported encodings are gzip", encoding));
   }
   co_return parse(*body);
 }
@@ -188,23 +225,41 @@ async::Task<RpcResult<Value>> read_message(http::Exchange& exchange, bool stream
 async::Task<> answer_unary(http::Exchange& exchange, RpcResult<Value> result) {
   const int status = result ? 200 : status_of_code(result.error().code);
   if (result && result->is_nil()) *result = Value(Value::Map{});
-  const std::string body = api::to_json(result ? *result : error_body(result.error()));
-  const Result<void> sent =
-      co_await exchange.respond({.status = status, .headers = {{"content-type", "application/json"}}}, body);
+  std::string body = api::to_json(result ? *result : error_body(result.error()));
+  http::Headers fields{{"content-type", "application/json"}};
+  if (body.size() >= kWorthCompressing && takes_gzip(exchange.request().headers.get("accept-encoding"))) {
+    if (std::string small = squeeze(body); !small.empty()) {
+      body = std::move(small);
+      fields.add("content-encoding", "gzip");
+    }
+  }
+  const Result<void> sent = co_await exchange.respond({.status = status, .headers = std::move(fields)}, body);
   static_cast<void>(sent);  // it went
 }
 
+StreamWriter::StreamWriter(http::Exchange& exchange)
+    : exchange_(exchange), compresses_(takes_gzip(exchange.request().headers.get("connect-accept-encoding"))) {}
+
 async::Task<bool> StreamWriter::begin() {
   if (exchange_.begun()) co_return true;
-  const Result<void> sent =
-      co_await exchange_.begin({.status = 200, .headers = {{"content-type", "application/connect+json"}}});
+  http::Headers fields{{"content-type", "application/connect+json"}, {"connect-accept-encoding", "gzip"}};
+  if (compresses_) fields.add("connect-content-encoding", "gzip");
+  const Result<void> sent = co_await exchange_.begin({.status = 200, .headers = std::move(fields)});
   co_return sent.has_value();
 }
 
 async::Task<bool> StreamWriter::send(Value message) {
   const bool open = co_await begin();
   if (!open) co_return false;
-  const Result<void> sent = co_await exchange_.write(envelope(0, api::to_json(message)));
+  std::string text = api::to_json(message);
+  std::uint8_t flags = 0;
+  if (compresses_ && text.size() >= kWorthCompressing) {
+    if (std::string small = squeeze(text); !small.empty()) {
+      text = std::move(small);
+      flags = kCompressed;
+    }
+  }
+  const Result<void> sent = co_await exchange_.write(envelope(flags, text));
   co_return sent.has_value();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The Connect protocol's server side, as envd speaks it: unary JSON, and streams of envelopes in JSON
-// (connectrpc.com/docs/protocol). Proto encoding is not spoken: 415, which clients of Connect understand.
+// (connectrpc.com/docs/protocol). Messages are compressed both ways where the client says so. Proto encoding is not
+// spoken: 415, which clients of Connect understand.
 
 #include "daemon/http/exchange.hpp"
 #include "protocol/api/json.hpp"
@@ -36,7 +37,8 @@ struct CallHead {
 };
 async::Task<std::optional<CallHead>> read_head(http::Exchange& exchange, bool stream);
 
-/// The one message of a unary or server-streaming request.
+/// The one message of a unary or server-streaming request; none, or more than one, is `unimplemented`, as Connect has
+/// it.
 async::Task<RpcResult<Value>> read_message(http::Exchange& exchange, bool stream);
 
 /// Takes the envelopes of a client's stream apart as they come.
@@ -57,7 +59,7 @@ async::Task<> answer_unary(http::Exchange& exchange, RpcResult<Value> result);
 /// Sends messages of a stream; begins the answer with the first.
 class StreamWriter {
  public:
-  explicit StreamWriter(http::Exchange& exchange) : exchange_(exchange) {}
+  explicit StreamWriter(http::Exchange& exchange);
   async::Task<bool> send(Value message);
   /// The last envelope, and the end of the answer.
   async::Task<> finish(std::optional<RpcError> error = std::nullopt);
@@ -65,6 +67,7 @@ class StreamWriter {
  private:
   async::Task<bool> begin();
   http::Exchange& exchange_;
+  bool compresses_;
 };
 
 }  // namespace swarm::e2b_endpoint

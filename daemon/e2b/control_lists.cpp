@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <sodium.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "daemon/e2b/control.hpp"
 #include "protocol/api/json.hpp"
@@ -16,6 +19,19 @@ bool contains(const std::vector<std::string>& list, std::string_view word) {
 /// The filter of a list: a query string within a query value, which the SDK encodes three times in all.
 std::map<std::string, std::string> metadata_filter(std::string_view once_decoded) {
   return http::parse_query(http::percent_decode(once_decoded));
+}
+
+/// The one build of a template of this endpoint: a UUID of its name.
+std::string build_of(std::string_view name) {
+  std::array<unsigned char, 16> hash{};
+  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(name.data()), name.size(),
+                     nullptr, 0);
+  std::string out;
+  for (std::size_t i = 0; i < hash.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
+    out += fmt::format("{:02x}", hash.at(i));
+  }
+  return out;
 }
 
 Value metric(const api::SandboxMetrics& sample, const api::SandboxMetrics* before, double cpus) {
@@ -217,15 +233,38 @@ async::Task<> Control::templates(http::Exchange& exchange, Path path) {
     co_await send_json(exchange, 200, Value::Array{});
     co_return;
   }
-  const auto info = [](const std::string& name) {
+  const auto common = [this](const std::string& name) {
+    const Boxes::Spawned spawned = boxes_.spawned(name);
     Value out;
     out.set("templateID", name);
-    out.set("buildID", "00000000-0000-0000-0000-000000000000");
     out.set("public", false);
     out.set("aliases", Value::Array{name});
     out.set("names", Value::Array{name});
-    out.set("buildStatus", "ready");
+    out.set("createdAt", time_of(boxes_.began_us()));
+    out.set("updatedAt", time_of(boxes_.began_us()));
+    out.set("lastSpawnedAt", spawned.count == 0 ? Value() : Value(time_of(spawned.last_us)));
+    out.set("spawnCount", spawned.count);
+    return out;
+  };
+  const auto build = [this](const std::string& name) {
+    const auto found = config_.templates.find(name);
+    const config::Template from = found == config_.templates.end() ? config::Template{} : found->second;
+    const api::SandboxLimits limits = sandbox::limits_of({}, from, config_.sandbox);
+    Value out;
+    out.set("buildID", build_of(name));
+    out.set("cpuCount", static_cast<std::int64_t>(std::max(1.0, std::round(limits.cpus.value_or(1)))));
+    out.set("memoryMB", std::max<std::uint64_t>(128, limits.memory_bytes.value_or(0) >> 20U));
+    out.set("diskSizeMB", limits.disk_bytes.value_or(0) >> 20U);
     out.set("envdVersion", kEnvdVersion);
+    return out;
+  };
+  const auto info = [&common, &build](const std::string& name) {
+    Value out = common(name);
+    Value one = build(name);
+    for (auto& [key, value] : *one.as_map()) out.set(key, std::move(value));
+    out.set("createdBy", Value());
+    out.set("buildCount", 1);
+    out.set("buildStatus", "ready");
     return out;
   };
   if (path.size() == 1) {
@@ -246,8 +285,13 @@ async::Task<> Control::templates(http::Exchange& exchange, Path path) {
   } else if (path.size() == 3 && path[2] == "tags") {
     co_await send_json(exchange, 200, Value::Array{});
   } else {
-    Value out = info(name);
-    out.set("builds", Value::Array{});
+    Value one = build(name);
+    one.set("status", "ready");
+    one.set("createdAt", time_of(boxes_.began_us()));
+    one.set("updatedAt", time_of(boxes_.began_us()));
+    one.set("finishedAt", time_of(boxes_.began_us()));
+    Value out = common(name);
+    out.set("builds", Value::Array{std::move(one)});
     co_await send_json(exchange, 200, std::move(out));
   }
 }

@@ -194,6 +194,10 @@ async::Task<> Envd::stream_input(Call& call) {
       break;
     } else if (const Value* began = (*message)->find("start")) {
       selector = member(*began, "process");
+      Value one;
+      one.set("process", selector);
+      const RpcResult<api::ExecInfo> info = co_await find_process(call, std::move(one), boxes_.now_us());
+      if (!info) wrong = info.error();
     } else if (const Value* data = (*message)->find("data")) {
       if (selector.is_nil()) {
         wrong = RpcError{"invalid_argument", "the first message has to be `start`"};

@@ -111,6 +111,8 @@ def test_our_server_answers_as_the_descriptions_say(plain):
         ("POST", f"{path}/connect", {"timeout": 60}), ("POST", f"{path}/pause", {}), ("POST", f"{path}/pause", {}),
         ("POST", f"{path}/timeout", {"timeout": 120}), ("POST", f"{path}/connect", {"timeout": 60}),
         ("POST", f"{path}/resume", {"timeout": 60}),
+        ("GET", "/v2/templates", None), ("GET", "/templates", None), ("GET", "/templates/base", None),
+        ("GET", "/templates/aliases/base", None), ("GET", "/templates/base/tags", None),
         ("GET", "/templates/aliases/no-such", None), ("GET", "/snapshots", None),
         ("POST", "/sandboxes", {}), ("POST", "/sandboxes", {"templateID": "base", "timeout": 10**9}),
         ("GET", "/sandboxes/inosuchsandbox000000", None), ("DELETE", "/sandboxes/inosuchsandbox000000", None),
@@ -175,7 +177,8 @@ def test_a_stream_ends_with_one_message_that_says_so(plain, inside):
 
 
 @pytest.mark.parametrize("body,code", [
-    (b"", "invalid_argument"),                                       # no message
+    (b"", "unimplemented"),                                          # no message
+    (sealed(ECHO) * 2, "unimplemented"),                             # two of them
     (sealed(ECHO)[:-3], "invalid_argument"),                         # cut
     (sealed(b"{no json"), "invalid_argument"),
     (sealed(gzip.compress(json.dumps(ECHO).encode()), flags=1), None),  # compressed and not announced
@@ -211,6 +214,25 @@ def test_errors_have_the_status_of_their_code(plain, inside):
                           {**inside, **UNARY, "content-encoding": "gzip"})
     assert squeezed[0] == 200
     assert rpc("filesystem.Filesystem/Stat", {"path": "/tmp"}, **{"content-encoding": "br"})[2]["code"] == "unimplemented"
+
+
+def test_streams_are_compressed_for_those_who_ask(plain, inside):
+    told = {"process": {"cmd": "/bin/sh", "args": ["-c", "yes hello | head -c 200000"]}, "stdin": False}
+    status, fields, raw = plain.call("POST", "/process.Process/Start", sealed(gzip.compress(json.dumps(told).encode()), 1),
+                                     {**inside, **STREAM, "connect-content-encoding": "gzip",
+                                      "connect-accept-encoding": "gzip"})
+    assert status == 200 and fields["connect-content-encoding"] == "gzip"
+    shown, flags_seen, size = b"", set(), len(raw)
+    while raw:
+        flags, length = struct.unpack(">BI", raw[:5])
+        payload, raw = raw[5:5 + length], raw[5 + length:]
+        flags_seen.add(flags)
+        event = json.loads(gzip.decompress(payload) if flags & 1 else payload).get("event", {})
+        shown += base64.b64decode(event.get("data", {}).get("stdout", ""))
+    assert shown == b"hello\n" * 33333 + b"he" and size < 20_000
+    assert {1, 2} <= flags_seen
+    assert stream(plain, inside, sealed(ECHO), **{"connect-content-encoding": "zstd"})[-1][1]["error"]["code"] == \
+        "unimplemented"
 
 
 def test_a_deadline_ends_the_stream_with_its_code(plain, inside):
@@ -253,5 +275,8 @@ def test_a_client_stream_for_nobody_is_an_error(plain, inside):
                 sealed({"data": {"input": {"stdin": base64.b64encode(b"x").decode()}}}))
     end = stream(plain, inside, messages, method="process.Process/StreamInput")
     assert end[-1][0] == 2 and end[-1][1]["error"]["code"] == "not_found", end
+    # Known as soon as it is named: nobody needs to have said anything to it.
+    begun = stream(plain, inside, sealed({"start": {"process": {"pid": 999999}}}), method="process.Process/StreamInput")
+    assert begun[-1][0] == 2 and begun[-1][1]["error"]["code"] == "not_found", begun
     early = stream(plain, inside, sealed({"data": {"input": {"stdin": ""}}}), method="process.Process/StreamInput")
     assert early[-1][1]["error"]["code"] == "invalid_argument", early

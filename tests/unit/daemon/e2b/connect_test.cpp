@@ -102,8 +102,45 @@ TEST_CASE_METHOD(LoopFixture, "compressed messages are read where the request sa
   CHECK(loop.block_on(read_message(unnamed, true)).error().code == "invalid_argument");
   FakeExchange unary({{"content-type", "application/json"}, {"content-encoding", "gzip"}}, {gzip("{}")});
   CHECK(loop.block_on(read_message(unary, false)));
-  FakeExchange other({{"content-type", "application/json"}, {"content-encoding", "br"}}, {"x"});
-  CHECK(loop.block_on(read_message(other, false)).error().code == "unimplemented");
+}
+
+TEST_CASE_METHOD(LoopFixture, "answers are compressed for those who take gzip") {
+  Value message;
+  message.set("text", std::string(5000, 'x'));
+  FakeExchange asked({{"connect-accept-encoding", "br, gzip"}}, {});
+  StreamWriter writer(asked);
+  REQUIRE(loop.block_on(writer.send(message)));
+  CHECK(loop.block_on(writer.send(Value(Value::Map{}))));
+  CHECK(asked.answer.headers.get("connect-content-encoding") == "gzip");
+  CHECK(asked.out.size() < 200);
+  CHECK(asked.out[0] == 1);
+  CHECK(asked.out.ends_with(std::string("\0\0\0\0\2{}", 7)));  // one that small is left as it is
+  FakeExchange back({{"content-type", "application/connect+json"}, {"connect-content-encoding", "gzip"}}, {asked.out});
+  EnvelopeReader reader(back);
+  const auto same = loop.block_on(reader.next());
+  REQUIRE((same && *same));
+  CHECK(**same == message);
+
+  for (const char* encodings : {"", "identity", "gzip;q=0", "br"}) {
+    FakeExchange plain({{"connect-accept-encoding", encodings}}, {});
+    StreamWriter other(plain);
+    REQUIRE(loop.block_on(other.send(message)));
+    CHECK(plain.answer.headers.get("connect-content-encoding").empty());
+    CHECK(plain.out.size() > 5000);
+  }
+  FakeExchange unary({{"accept-encoding", "gzip, deflate"}}, {});
+  loop.block_on(answer_unary(unary, message));
+  CHECK(unary.answer.headers.get("content-encoding") == "gzip");
+  CHECK(unary.out.size() < 200);
+}
+
+TEST_CASE_METHOD(LoopFixture, "a compression that nobody here knows is refused before anything is done") {
+  FakeExchange stream({{"content-type", "application/connect+json"}, {"connect-content-encoding", "zstd"}}, {});
+  CHECK(!loop.block_on(read_head(stream, true)));
+  CHECK(stream.out.contains("unimplemented"));
+  FakeExchange unary({{"content-type", "application/json"}, {"content-encoding", "br"}}, {});
+  CHECK(!loop.block_on(read_head(unary, false)));
+  CHECK(unary.answer.status == 501);
 }
 
 TEST_CASE_METHOD(LoopFixture, "what is wrong with a request is said in the protocol's way") {
@@ -142,9 +179,11 @@ TEST_CASE_METHOD(LoopFixture, "a unary failure has the status of its code") {
   CHECK(empty.out == "{}");
 }
 
-TEST_CASE_METHOD(LoopFixture, "a request for a stream without its message, or with half of one, is refused") {
+TEST_CASE_METHOD(LoopFixture, "a request for a stream without its message, with half of one or with two is refused") {
   FakeExchange none(kStream, {});
-  CHECK(loop.block_on(read_message(none, true)).error().code == "invalid_argument");
+  CHECK(loop.block_on(read_message(none, true)).error().code == "unimplemented");
+  FakeExchange two(kStream, {envelope(0, "{}"), envelope(0, "{}")});
+  CHECK(loop.block_on(read_message(two, true)).error().code == "unimplemented");
   FakeExchange half(kStream, {envelope(0, "{}").substr(0, 6)});
   CHECK(loop.block_on(read_message(half, true)).error().code == "invalid_argument");
   FakeExchange huge(kStream, {std::string("\0\x7f\xff\xff\xff", 5)});
