@@ -1,4 +1,4 @@
-"""A sample of the crash harness; `./dev soak crash` runs it in full."""
+"""Samples of the crash harness; `./dev soak crash` and `./dev soak crash-e2b` run it in full."""
 
 import os
 import pathlib
@@ -9,9 +9,18 @@ BUILD = pathlib.Path(os.environ["SWARM_BUILD"])
 HARNESS = pathlib.Path(__file__).resolve().parent.parent / "harness"
 
 
-def test_forty_deaths_lose_and_double_nothing():
-    out = subprocess.run([sys.executable, HARNESS / "crash.py", BUILD, "--points", "40", "--seed", "20", "--round", "20",
-                          "--jobs", "2", "--least", "0"],
+def die(points, *options):
+    out = subprocess.run([sys.executable, HARNESS / "crash.py", BUILD, "--points", str(points), "--seed", "20", "--jobs", "2",
+                          "--least", "0", *options],
                          capture_output=True, text=True, timeout=280)
     assert out.returncode == 0, out.stdout[-4000:] + out.stderr[-4000:]
-    assert "40 deaths" in out.stdout
+    assert f"{points} deaths" in out.stdout
+
+
+def test_forty_deaths_lose_and_double_nothing():
+    die(40, "--round", "20")
+
+
+def test_deaths_beside_a_cloud_that_misbehaves():
+    """The same with sandboxes of provider e2b, at an endpoint of our own over TLS that loses, refuses and delays."""
+    die(10, "--round", "5", "--provider", "e2b")

@@ -1,7 +1,7 @@
 """Kills the daemon while sandboxes are created, claimed, paused, resumed and ended, and compares what is left with what
 the provider says really ran.
 
-    crash.py BUILD [--points N] [--seed S] [--least PERCENT] [--jobs N] [--state FILE] [--keep]
+    crash.py BUILD [--provider scripted|e2b] [--points N] [--seed S] [--least PERCENT] [--jobs N] [--state FILE] [--keep]
 
 Each point is one death: at a chosen step of a sandbox's life (before its record is written, or right after), at a write
 of the store, or at any moment. Between deaths the daemon recovers what it finds. Every so often all is brought to an end
@@ -41,47 +41,24 @@ UNREACHABLE = {
     ("lost", "absent"): "one that has a handle is not looked up",
 }
 
-CONFIG = """
-[log]
-level = "warn"
-[sandbox]
-lease = "10m"
-create_timeout = "3s"
-[provider.local]
-enabled = false
-[pool.p]
-template = "default"
-min_ready = 2
-max_ready = 3
-health_interval = "200ms"
-[price.scripted]
-applies_to = "scripted/*"
-vcpu_second = "0.000014"
-gib_second = "0.0000045"
-"""
-
-# Within which time the provider says that it lists a new one. It does not always keep that; one that has ended before it
-# was ever listed, and whose create was not answered, nobody can know of.
-PROMISE_NS = 400_000_000
-
 TROUBLES = ["works"] * 6 + ["refused", "limited", "broken", "lost_made", "lost_not_made", "hangs", "hangs_not_made",
                             "garbage"]
 
 
 class Harness:
-    def __init__(self, build, seed, keep):
+    def __init__(self, build, seed, keep, provider):
+        os.environ["SWARM_BUILD"] = str(pathlib.Path(build).resolve())
         import conftest
+        import cloud
         self.conftest = conftest
-        conftest.BUILD = pathlib.Path(build).resolve()
+        self.most = cloud.CAPACITY
         self.build = conftest.BUILD
         self.random = random.Random(seed)
-        self.daemon = conftest.Daemon(CONFIG)
+        self.world = cloud.WORLDS[provider](conftest)
+        self.daemon = conftest.Daemon(self.world.config)
         self.keep = keep
-        self.socket = self.daemon.home / "provider.sock"
         self.steps_file = self.daemon.home / "steps"
-        self.provider = subprocess.Popen([self.build / "bin/scripted-provider", self.socket], stdout=subprocess.PIPE)
-        assert self.provider.stdout.readline() == b"ready\n"
-        self.tell = conftest.Rpc(self.socket)
+        self.world.begin(self.daemon)
         listed = subprocess.run([self.build / "bin/swarmd-under-test", "steps"], check=True, capture_output=True,
                                 text=True).stdout
         self.pairs = {}
@@ -105,8 +82,7 @@ class Harness:
     # -- the daemon ------------------------------------------------------------------------------------------------
 
     def start(self, plan="", fault=""):
-        self.daemon.env.update(SWARM_PROVIDER=str(self.socket), SWARM_STEPS=str(self.steps_file),
-                               SWARM_PROVIDER_CAPACITY="12")
+        self.daemon.env["SWARM_STEPS"] = str(self.steps_file)
         for name, value in (("SWARM_CRASH_AT", plan), ("SWARM_STORE_FAULT", fault)):
             self.daemon.env.pop(name, None)
             if value:
@@ -155,8 +131,8 @@ class Harness:
         return self.rpc.request(method, params)
 
     def poll(self, seconds):
-        """Takes answers for so long; False when the daemon is gone."""
-        end = time.monotonic() + seconds
+        """Takes answers for so long, longer where things take longer; False when the daemon is gone."""
+        end = time.monotonic() + seconds * self.world.slowness
         while time.monotonic() < end:
             try:
                 if not self.rpc.read():
@@ -173,14 +149,13 @@ class Harness:
         return True
 
     def living(self):
-        running = [a for a in self.accounts()["accounts"] if "ended_ns" not in a]
-        return [a["id"] for a in running]
+        return self.world.living()
 
     def accounts(self):
-        return self.tell.call("test.accounts")
+        return self.world.accounts()
 
     def script(self, **params):
-        self.tell.call("test.script", params)
+        self.world.script(**params)
 
     def mischief(self, number):
         """A few calls at once, and a provider that may behave badly meanwhile."""
@@ -203,7 +178,7 @@ class Harness:
                 elif what < 0.88:
                     self.ask("sandbox.resume", {"sandbox": r.choice(living)})
                 else:
-                    self.tell.call("test.die", {"ref": r.choice(living)})
+                    self.world.die(r.choice(living))
                 if r.random() < 0.3 and not self.poll(0.005):
                     return False
             return self.poll(r.choice([0.005, 0.02, 0.06, 0.15]))
@@ -271,7 +246,7 @@ class Harness:
                     self.kill_those("starting")
                 if event == "ended":
                     for ref in set(self.living()) - before:
-                        self.tell.call("test.die", {"ref": ref})
+                        self.world.die(ref)
                 return self.poll(1.1 if event == "vanished" else 0.2)
             if event in ("vanished", "found"):  # a list that is later than it should be
                 self.script(list_lag_ms=1500)
@@ -296,7 +271,7 @@ class Harness:
                 elif event == "stop" and state != "lost":
                     self.ask("sandbox.kill", {"sandbox": ref, "wait": False})
                 elif event == "ended" or (state == "lost" and event == "stop"):
-                    self.tell.call("test.die", {"ref": ref})
+                    self.world.die(ref)
             if state == "lost" and event == "stop":
                 self.poll(0.05)
                 self.kill_those("lost")
@@ -309,7 +284,8 @@ class Harness:
         r = self.random
         missing = [p for p in self.pairs.values()
                    if p not in self.killed and p not in self.elsewhere and p not in UNREACHABLE]
-        kind = r.choices(["step", "pair", "store", "moment", "trouble"], [25, 35, 20, 15, 5])[0]
+        kinds = {"step": 25, "pair": 35, "store": 20, "moment": 15, "trouble": 5, "long": self.world.long_lives}
+        kind = r.choices(list(kinds), list(kinds.values()))[0]
         goal = None
         plan = fault = ""
         if kind == "step":
@@ -327,11 +303,29 @@ class Harness:
         if not self.start(plan, fault):
             return self.bury("fault" if fault else kind)
         alive = self.target(goal) if goal else True
-        for _ in range(3):
+        for _ in range(8 if kind == "long" else 3):
             alive = alive and self.mischief(number)
-        if alive and self.daemon.process.poll() is None:
+            if alive and kind == "long":
+                alive = self.within_bounds()
+        if self.daemon.process.poll() is None:
             self.daemon.process.kill()
         return self.bury("fault" if fault else kind)
+
+    def within_bounds(self):
+        """What holds at any moment, whatever goes wrong: nobody has more than there is, nor a pool more than it shall."""
+        try:
+            self.rpc.socket.settimeout(30)
+            status = self.rpc.call("pool.status")
+            self.rpc.socket.settimeout(0.02)
+        except (OSError, EOFError, self.conftest.RpcError):
+            return False
+        for place in status["capacity"]:
+            assert "limit" not in place or place["used"] <= place["limit"], status["capacity"]
+        for pool in status["pools"]:
+            assert pool.get("ready", 0) <= pool["max_ready"], status["pools"]
+        account = self.accounts()
+        assert account["most_at_once"] <= self.most, (account["most_at_once"], status)
+        return True
 
     # -- the count ---------------------------------------------------------------------------------------------------
 
@@ -388,7 +382,7 @@ class Harness:
         store = sqlite3.connect(self.daemon.home / "state/swarmd/db/swarmd.db")
         booked = {sandbox: (ns, bound) for sandbox, ns, bound in store.execute(
             "SELECT o.sandbox, sum(l.ns), sum(l.bound_ns) FROM cost_ledger l JOIN cost_owners o ON o.id = l.owner "
-            "WHERE l.kind = 0 AND o.provider = 'scripted' GROUP BY o.sandbox")}
+            "WHERE l.kind = 0 AND o.provider = ? GROUP BY o.sandbox", (self.world.name,))}
         store.close()
         log = self.daemon.log.read_text()  # names each that it found in a list though it had given it up
         exact = within = self.never_shown = 0
@@ -405,7 +399,7 @@ class Harness:
                 exact += 1
             elif abs(ns - ran) <= bound:
                 within += 1
-            elif late > PROMISE_NS and account["id"] not in log:
+            elif late > self.world.promise_ns and account["id"] not in log:
                 self.never_shown += 1  # its create was never answered, and it ended before the daemon saw it in a list
             else:
                 outside.append((account, ns - ran, bound))
@@ -439,18 +433,17 @@ class Harness:
         if self.daemon.process and self.daemon.process.poll() is None:
             self.daemon.process.kill()
             self.daemon.process.wait()
-        self.provider.terminate()
-        self.provider.wait()
+        self.world.close()
         if self.keep:
             print("kept:", self.daemon.home)
         else:
             shutil.rmtree(self.daemon.home, ignore_errors=True)
 
 
-def run_round(build, seed, number, points, every, known, keep):
+def run_round(build, seed, number, points, every, known, keep, provider):
     """One round; gives what it counted, for JSON. `known` are the pairs that others have reached: chance looks for the
     rest."""
-    harness = Harness(build, f"{seed}.{number}", keep)
+    harness = Harness(build, f"{seed}.{number}", keep, provider)
     harness.elsewhere = {tuple(pair) for pair in known}
     done = 0
     try:
@@ -491,7 +484,7 @@ def run_rounds(options, seed, rounds):
                 n = waiting.pop(0)
                 known = {(state, event) for r in rounds.values() for state, event, _ in r["killed"]}
                 running[pool.submit(run_round, options.build, seed, n, sizes[n], options.every, sorted(known),
-                                    options.keep)] = n
+                                    options.keep, options.provider)] = n
             ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
             for future in ended:
                 n = running.pop(future)
@@ -548,6 +541,8 @@ def report(options, seed, rounds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
+    parser.add_argument("--provider", choices=["scripted", "e2b"], default="scripted",
+                        help="whose sandboxes: those of a test program, or of E2B at an endpoint of our own")
     parser.add_argument("--points", type=int, default=2000)
     parser.add_argument("--seed", default=None)
     parser.add_argument("--least", type=float, default=95.0, help="percentage of pairs that must have been killed")

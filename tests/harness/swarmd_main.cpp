@@ -1,10 +1,9 @@
 // The daemon for tests of crashes: the shipped one, with the provider `scripted` instead of its own ones, a store whose
 // writes can fail, and a death at a chosen step.
 //
-//   SWARM_PROVIDER=SOCKET          where the provider program listens
-//   SWARM_PROVIDER_CAPACITY=N      how many it allows, as its plan says
-//   SWARM_RECONCILE_MS=N           how often lists are compared, in place of each half second
-//   SWARM_STEPS=FILE               steps under way, see steps.hpp
+//   SWARM_PROVIDER=SOCKET          where the provider program listens; "e2b": it is E2B instead, as configured, in a
+//   hurry SWARM_PROVIDER_CAPACITY=N      how many it allows, as its plan says SWARM_RECONCILE_MS=N           how often
+//   lists are compared, in place of each half second SWARM_STEPS=FILE               steps under way, see steps.hpp
 //   SWARM_CRASH_AT=S:E:MOMENT:N    dies there, see CrashPlan
 //   SWARM_STORE_FAULT=PLAN         see FaultVfs::plan_from_environment
 //   swarmd-under-test steps        lists the pairs of state and event that move
@@ -13,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "daemon/providers/e2b/provider.hpp"
 #include "daemon/serve.hpp"
 #include "tests/fixtures/fault_vfs.hpp"
 #include "tests/harness/remote_provider.hpp"
@@ -27,6 +27,29 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+async::Task<Result<secrets::SecretString>> key_of(std::string key) { co_return secrets::SecretString(std::move(key)); }
+
+/// E2B with a service next door: what takes it seconds takes this one less, and a test does not wait for more.
+Parts::MakeProviders e2b_in_a_hurry(std::string key) {
+  return [key = std::move(key)](async::Loop& loop, const config::Config& config,
+                                const Places&) -> Result<std::vector<std::unique_ptr<providers::Provider>>> {
+    Result<e2b::Settings> settings = e2b::settings_from(config, [key] { return key_of(key); });
+    if (!settings) return fail(settings.error());
+    settings->pace = {.lists_within = std::chrono::seconds(1),
+                      .watch = std::chrono::milliseconds(250),
+                      .watch_takes = std::chrono::seconds(5),
+                      .lists_killed = std::chrono::seconds(5),
+                      .patience = {.connect = std::chrono::seconds(5),
+                                   .answer = std::chrono::seconds(2),
+                                   .silence = std::chrono::seconds(2),
+                                   .total = std::chrono::seconds(5)},
+                      .first_pause = std::chrono::milliseconds(20)};
+    std::vector<std::unique_ptr<providers::Provider>> all;
+    all.push_back(std::make_unique<e2b::E2bProvider>(loop, std::move(*settings)));
+    return all;
+  };
+}
+
 Result<Parts> parts() {
   Parts made;
   providers::Capabilities can{.pause = true,
@@ -38,15 +61,17 @@ Result<Parts> parts() {
   if (const std::string most = variable("SWARM_PROVIDER_CAPACITY"); !most.empty()) {
     can.max_sandboxes = std::atoi(most.c_str());
   }
-  made.make_providers = [socket = variable("SWARM_PROVIDER"), can](async::Loop& loop, const config::Config&,
-                                                                   const Places&) {
+  const std::string socket = variable("SWARM_PROVIDER");
+  const bool is_e2b = socket == "e2b";
+  made.make_providers = [socket, can](async::Loop& loop, const config::Config&, const Places&) {
     std::vector<std::unique_ptr<providers::Provider>> all;
     all.push_back(std::make_unique<harness::RemoteProvider>(loop, socket, can));
     return Result<std::vector<std::unique_ptr<providers::Provider>>>(std::move(all));
   };
+  if (is_e2b) made.make_providers = e2b_in_a_hurry(variable("E2B_API_KEY"));
   const std::string every = variable("SWARM_RECONCILE_MS");
   made.reconcile_every = std::chrono::milliseconds(every.empty() ? 500 : std::atoi(every.c_str()));
-  made.adjust = [](config::Config& config) { config.sandbox.provider = {"scripted"}; };
+  made.adjust = [is_e2b](config::Config& config) { config.sandbox.provider = {is_e2b ? "e2b" : "scripted"}; };
   if (const std::string path = variable("SWARM_STEPS"); !path.empty()) {
     const std::string at = variable("SWARM_CRASH_AT");
     const Result<harness::CrashPlan> plan = at.empty() ? harness::CrashPlan{} : harness::CrashPlan::parse(at);

@@ -48,11 +48,14 @@ run_planted-locks() { "$source_dir/tests/soak/planted_locks.sh"; }
 run_planted() { "$source_dir/tests/fuzz/planted.sh"; }
 run_planted-properties() { "$source_dir/tests/properties/planted.sh"; }
 
-run_crash() {
+# crash PROVIDER POINTS
+crash() {
   [ -x "$build/bin/swarmd-under-test" ] || { printf 'the harness is not built: cmake --build %s --target programs\n' "$build" >&2; return 1; }
-  PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/tests/harness/crash.py" "$build" --points "${SWARM_POINTS:-2000}" \
-    --state "$build/crash-$seed.json" --seed "$seed"
+  PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/tests/harness/crash.py" "$build" --provider "$1" \
+    --points "${SWARM_POINTS:-$2}" --state "$build/crash-$1-$seed.json" --seed "$seed"
 }
+run_crash() { crash scripted 2000; }
+run_crash-e2b() { crash e2b 1000; }
 
 run_deploy() {
   [ -x "$build/bin/swarmd-points" ] || { printf 'the harness is not built: cmake --build %s --target programs\n' "$build" >&2; return 1; }
@@ -62,6 +65,7 @@ run_deploy() {
 
 declare -A about=(
   [crash]='the daemon killed at 2,000 points of creating, claiming, pausing and ending; nothing lost, nothing twice'
+  [crash-e2b]='the same with provider e2b at our own endpoint over TLS, on its worst days: 1,000 points, pool and ledger held to what ran'
   [deploy]='a team at work, with the daemon, agentd and an agent killed 300 times each; the same branch comes back'
   [cuts]='the tunnel cut 1,000 times at random bytes under traffic both ways'
   [store]='200 crashes of a writing process, and every failure of a system call in the store'
@@ -81,7 +85,7 @@ declare -A about=(
   [planted]='each planted bug is found by its fuzz target within a minute'
   [planted-properties]='each planted mistake in limits, capacity, ledger, budgets, shares and votes makes its property fail'
 )
-names=(cuts store calls bytes kills growth messages races commits trees plan uploads pastes agents planted planted-properties planted-locks crash deploy)
+names=(cuts store calls bytes kills growth messages races commits trees plan uploads pastes agents planted planted-properties planted-locks crash crash-e2b deploy)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done

@@ -19,16 +19,10 @@ constexpr const char* kMark = "swarmd";
 constexpr const char* kId = "swarmd_id";
 constexpr const char* kOwner = "swarmd_owner";
 
-// A create whose answer was lost may show up in the list this much later.
-constexpr Duration kListsWithin = 10s;
-// How often the list is read while somebody wants to know of ends.
-constexpr Duration kWatch = 10s;
 constexpr Duration kDial = 10s;
 // An agentd that was started is given this before it is started again.
 constexpr Duration kAgentStarts = 5s;
 constexpr std::chrono::seconds kShortest = 60s;
-// The list may show one that was killed for this long. One that is still there then was not killed after all.
-constexpr Duration kListsKilled = 60s;
 // Tunnels dial again and again; a paused sandbox is asked after only so often meanwhile.
 constexpr Duration kPausedFor = 15s;
 
@@ -77,7 +71,11 @@ E2bProvider::E2bProvider(async::Loop& loop, Settings settings)
     : loop_(loop),
       settings_(std::move(settings)),
       client_(loop, {.user_agent = settings_.user_agent, .ca_file = settings_.ca_file}),
-      control_(loop, client_, random_, {.api_url = settings_.api_url, .key = settings_.key}),
+      control_(loop, client_, random_,
+               {.api_url = settings_.api_url,
+                .key = settings_.key,
+                .patience = settings_.pace.patience,
+                .first_pause = settings_.pace.first_pause}),
       reading_bundle_(loop),
       tasks_(loop) {}
 
@@ -92,8 +90,8 @@ providers::Capabilities E2bProvider::capabilities() const {
           .max_sandboxes = settings_.most,
           .creates_a_second = settings_.creates_a_second,
           .max_lifetime = settings_.max_lifetime,
-          .lists_within = kListsWithin,
-          .notices_end_within = kWatch + 5s};
+          .lists_within = settings_.pace.lists_within,
+          .notices_end_within = settings_.pace.watch + settings_.pace.watch_takes};
 }
 
 std::vector<std::string> E2bProvider::templates() const {
@@ -305,7 +303,8 @@ Task<Result<std::vector<providers::Listed>>> E2bProvider::list() {
   std::vector<providers::Listed> listed;
   for (const Remote& remote : *remotes) {
     const auto sandbox = known(remote.id);
-    if (sandbox->killed && loop_.clock().now() - *sandbox->killed < kListsKilled) continue;
+    // One that is still there then was not killed after all.
+    if (sandbox->killed && loop_.clock().now() - *sandbox->killed < settings_.pace.lists_killed) continue;
     sandbox->id = value_of(remote.metadata, kId);
     if (remote.state == State::running) sandbox->paused.reset();
     listed.push_back({.ref = remote.id,
@@ -384,7 +383,7 @@ Task<> E2bProvider::gone(std::string ref) {
 
 Task<> E2bProvider::watch() {
   while (watched_ > 0) {
-    co_await async::sleep_for(loop_, kWatch);
+    co_await async::sleep_for(loop_, settings_.pace.watch);
     if (watched_ == 0) break;
     const auto listed = co_await list();  // notes those that are gone
     static_cast<void>(listed);

@@ -29,6 +29,10 @@ async::Task<Result<secrets::SecretString>> key_of(secrets::Vault& vault, std::st
 }  // namespace
 
 Result<Settings> settings_from(const config::Config& config, secrets::Vault& vault) {
+  return settings_from(config, [&vault, name = config.e2b.secret] { return key_of(vault, name); });
+}
+
+Result<Settings> settings_from(const config::Config& config, KeySource key) {
   const config::E2bProvider& from = config.e2b;
   std::error_code error;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -44,7 +48,7 @@ Result<Settings> settings_from(const config::Config& config, secrets::Vault& vau
     if (const auto parsed = http_client::parse_url(url); !parsed) return fail(parsed.error());
   }
   settings.ca_file = from.ca_file.native();
-  settings.key = [&vault, name = from.secret] { return key_of(vault, name); };
+  settings.key = std::move(key);
   settings.user_agent = fmt::format("swarmd/{}", kVersion);
   settings.template_id = from.template_id;
   settings.templates["default"] = from.template_id;

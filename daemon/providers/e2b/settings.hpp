@@ -9,6 +9,16 @@
 
 namespace swarm::e2b {
 
+/// How long things take at the service, and how long is waited for it.
+struct Pace {
+  Duration lists_within = std::chrono::seconds(10);  ///< a create whose answer was lost may be listed this much later
+  Duration watch = std::chrono::seconds(10);         ///< how often the list is read while ends are waited for
+  Duration watch_takes = std::chrono::seconds(5);    ///< reading it takes no longer than this
+  Duration lists_killed = std::chrono::seconds(60);  ///< the list may show one that was killed for this long
+  http_client::Patience patience = ControlOptions{}.patience;
+  Duration first_pause = ControlOptions{}.first_pause;  ///< before what failed is asked again
+};
+
 /// What the provider goes by, out of the configuration.
 struct Settings {
   std::string api_url;
@@ -24,7 +34,11 @@ struct Settings {
   double creates_a_second = 1;
   Duration max_lifetime{0};  ///< session cap of the plan
   bool auto_pause = true;    ///< at its end the provider pauses a sandbox instead of killing it
+  Pace pace;
 };
+
+/// Out of the configuration, with a key from anywhere.
+Result<Settings> settings_from(const config::Config& config, KeySource key);
 
 /// Out of the configuration. The vault outlives what is made of it.
 Result<Settings> settings_from(const config::Config& config, secrets::Vault& vault);
