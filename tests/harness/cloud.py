@@ -125,7 +125,7 @@ def trouble_rule(how, match, times):
 class Cloud:
     name = "e2b"
     promise_ns = 1_000_000_000  # as the daemon under test believes, see swarmd_main.cpp
-    slowness = 3
+    slowness = 5
     long_lives = 15
 
     def __init__(self, conftest):
