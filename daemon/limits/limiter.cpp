@@ -354,7 +354,7 @@ void Limiter::recall(const Memory& memory, bool level_is_known) {
   const MonoTime now = loop_.clock().now();
   bucket_.set_level_millionths(memory.level_millionths, now);
   if (!level_is_known) bucket_.fill(now);
-  if (!level_is_known || memory.level_millionths > 0) window_.fill(now);
+  if (!level_is_known || memory.level_millionths > 0) window_.fill(now, spec_.reserve);
   blocked_until_ = now + memory.blocked_for;
   recovers_from_ = blocked_until_;
   slow_to(std::clamp(memory.thousandths, kSlowest, 1000U), now);

@@ -38,6 +38,9 @@ struct Spec {
   std::uint32_t burst = 1;     ///< what may be taken at once after a rest
   Duration guard{0};           ///< jitter on the way: no window at the far end sees more than the rate allows
   std::uint32_t queue = 1000;  ///< at most so many wait
+  /// The far end allows this much more than `rate` says: for the time after a restart, when nobody knows what was sent
+  /// before it and all of `rate` counts as spent.
+  std::uint64_t reserve = 0;
   bool operator==(const Spec&) const = default;
 };
 

@@ -54,9 +54,10 @@ void Window::give_back(std::uint64_t admission) {
   sent_.erase(found);
 }
 
-void Window::fill(MonoTime now) {
+void Window::fill(MonoTime now, std::uint64_t reserve) {
   give_back(0);  // admissions are numbered from 1
-  if (total_ < most_) sent(0, most_ - total_, now);
+  const std::uint64_t spent = most_ - std::min(most_, reserve);
+  if (total_ < spent) sent(0, spent - total_, now);
 }
 
 void Window::change(std::uint64_t most, Duration per, Duration guard) {

@@ -28,8 +28,8 @@ class Window {
   void answered(std::uint64_t admission, MonoTime now);
   /// It was not sent after all.
   void give_back(std::uint64_t admission);
-  /// Nobody knows what was sent: as if all had been, just now.
-  void fill(MonoTime now);
+  /// Nobody knows what was sent: as if all but `reserve` had been, just now.
+  void fill(MonoTime now, std::uint64_t reserve = 0);
   /// Other limits from now on; what was sent stays sent.
   void change(std::uint64_t most, Duration per, Duration guard);
 

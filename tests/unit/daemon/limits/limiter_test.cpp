@@ -84,6 +84,21 @@ TEST_CASE_METHOD(Rig, "the burst passes at once, the rest in order and in time")
   CHECK_FALSE(loop.next_timer());
 }
 
+TEST_CASE_METHOD(Rig, "what is kept in reserve is there after a restart, and no more") {
+  const auto limiter = make({.rate = Rate{100, 30s}, .burst = 10, .guard = 1s, .queue = 1000, .reserve = 20});
+  limiter->recall({}, false);
+  async::TaskSet set(loop);
+  const MonoTime start = clock.now();
+  for (int i = 0; i < 30; ++i) ask(set, *limiter, {}, i);
+  advance(300ms);
+  CHECK(!served.empty());
+  advance(20s);
+  CHECK(served.size() == 20);
+  advance(1min);
+  REQUIRE(served.size() == 30);
+  CHECK(served.at(20).at - start > 31s);  // all that may have been sent before has passed
+}
+
 TEST_CASE_METHOD(Rig, "first come, first served within a priority and a swarm, and higher priorities first") {
   rc::prop("in any mix of weights and arrivals", [this] {
     served.clear();
