@@ -108,6 +108,10 @@ class Provider {
   /// Every sandbox that this provider has with our metadata, of any owner. Never prolongs what it lists.
   virtual async::Task<Result<std::vector<Listed>>> list() = 0;
 
+  /// Whether it has ended for certain, asked when a list does not have it: a list that is read while it changes may
+  /// leave one out. Here a list is the truth.
+  virtual async::Task<Result<bool>> is_gone(std::string /*ref*/) { co_return true; }
+
   /// Ends it. Success when it is gone for certain, also when it had gone before.
   virtual async::Task<Result<void>> kill(std::string ref) = 0;
 

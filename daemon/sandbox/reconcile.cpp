@@ -18,6 +18,11 @@ const log::Logger& logger() {
   return made;
 }
 
+/// It was made, and nobody has ended it or given it up.
+bool is_there(State state) {
+  return state == State::starting || state == State::ready || state == State::claimed || state == State::paused;
+}
+
 }  // namespace
 
 async::Task<Result<void>> Sandboxes::recover() {
@@ -121,6 +126,11 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
         if (!exists) {
           // Too young to be in a list that comes late.
           if (asked.mono - sandbox->asked < by.capabilities().lists_within) break;
+          if (const Result<bool> gone = co_await by.is_gone(sandbox->record.hidden.ref); !gone || !*gone) {
+            if (gone && !sandbox->link && is_there(sandbox->state())) tasks_.spawn(take_up(sandbox));
+            break;
+          }
+          if (!is_there(sandbox->state())) break;  // somebody ended it meanwhile
           const Result<State> state = co_await advance(sandbox, Event::vanished, "the provider no longer lists it");
           if (state) tasks_.spawn(bring_down(sandbox));
         } else if (sandbox->link == nullptr) {

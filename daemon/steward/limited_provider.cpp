@@ -51,6 +51,9 @@ async::Task<Result<void>> LimitedProvider::prepare(std::string ref, providers::C
 async::Task<Result<std::vector<providers::Listed>>> LimitedProvider::list() {
   return limited(Priority::background, provider_.list());
 }
+async::Task<Result<bool>> LimitedProvider::is_gone(std::string ref) {
+  return limited(Priority::background, provider_.is_gone(std::move(ref)));
+}
 async::Task<Result<void>> LimitedProvider::kill(std::string ref) {
   return limited(Priority::urgent, provider_.kill(std::move(ref)));
 }

@@ -324,6 +324,14 @@ Task<Result<std::vector<providers::Listed>>> E2bProvider::list() {
   co_return listed;
 }
 
+Task<Result<bool>> E2bProvider::is_gone(std::string ref) {
+  if (const auto found = known_.find(ref); found != known_.end() && found->second->gone.is_set()) co_return true;
+  const Result<Remote> told = co_await control_.get(ref);
+  if (told) co_return false;
+  if (told.error().code == Code::not_found) co_return true;
+  co_return fail(told.error());
+}
+
 Task<Result<void>> E2bProvider::kill(std::string ref) {
   Result<void> killed = co_await control_.kill(ref);
   if (!killed) co_return killed;

@@ -23,6 +23,7 @@ class E2bProvider final : public providers::Provider {
   async::Task<providers::CreateOutcome> create(providers::CreateSpec spec) override;
   async::Task<Result<void>> prepare(std::string ref, providers::CreateSpec spec) override;
   async::Task<Result<std::vector<providers::Listed>>> list() override;
+  async::Task<Result<bool>> is_gone(std::string ref) override;
   async::Task<Result<void>> kill(std::string ref) override;
   async::Task<Result<void>> pause(std::string ref) override;
   async::Task<Result<void>> resume(std::string ref) override;
