@@ -105,7 +105,7 @@ def create_rule(how):
         "lost_not_made": {"kind": "reset", **once},
         "hangs": {"kind": "late_answer", "delay_ms": FOREVER, **once},
         "hangs_not_made": {"kind": "delay", "delay_ms": FOREVER, **once},
-        "garbage": {"kind": "edge", "status": 200, "message": "?", **once},
+        "garbage": {"kind": "edge", "status": 502, "message": "?", **once},
         # Made, and what would bring its agentd up goes nowhere.
         "mute": {"kind": "status", "status": 502, "message": "not now", "match": "*process.Process/Start"},
     }[how]
