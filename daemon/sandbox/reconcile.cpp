@@ -124,12 +124,14 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
       case State::claimed:
       case State::paused:
         if (!exists) {
-          // Too young to be in a list that comes late.
-          if (asked.mono - sandbox->asked < by.capabilities().lists_within) break;
-          if (const Result<bool> gone = co_await by.is_gone(sandbox->record.hidden.ref); !gone || !*gone) {
-            if (gone && !sandbox->link && is_there(sandbox->state())) tasks_.spawn(take_up(sandbox));
+          const Result<bool> gone = co_await by.is_gone(sandbox->record.hidden.ref);
+          if (!gone) break;
+          if (!*gone) {
+            if (sandbox->link == nullptr && is_there(sandbox->state())) tasks_.spawn(take_up(sandbox));
             break;
           }
+          // Too young to be in a list that comes late.
+          if (asked.mono - sandbox->asked < by.capabilities().lists_within) break;
           if (!is_there(sandbox->state())) break;  // somebody ended it meanwhile
           const Result<State> state = co_await advance(sandbox, Event::vanished, "the provider no longer lists it");
           if (state) tasks_.spawn(bring_down(sandbox));

@@ -23,4 +23,4 @@ def test_forty_deaths_lose_and_double_nothing():
 
 def test_deaths_beside_a_cloud_that_misbehaves():
     """The same with sandboxes of provider e2b, at an endpoint of our own over TLS that loses, refuses and delays."""
-    die(10, "--round", "5", "--provider", "e2b")
+    die(8, "--round", "4", "--provider", "e2b")
