@@ -235,6 +235,9 @@ TEST_CASE_METHOD(TeamGit, "git: a crowd commits at once through agentd, and noth
     api::TeamMember who = join(name);
     all.push_back({.who = std::move(who), .files = worktree(name)});
   }
+  // Where each of them gets to, wherever this was built.
+  const std::string verb = directory / "swarm";
+  fs::copy_file(fs::path(SWARM_BIN_DIR) / "swarm", verb);
   // All of them in one shell, each as its own user: who is first is the scheduler's choice.
   std::vector<std::string> failures;
   for (int round = 0; round < kRounds; ++round) {
@@ -244,9 +247,9 @@ TEST_CASE_METHOD(TeamGit, "git: a crowd commits at once through agentd, and noth
           geteuid() == 0 ? "setpriv --reuid " + std::to_string(each.who.uid) + " --regid 2000 --clear-groups " : "";
       script += "(cd '" + each.files + "' && SWARM_AGENT=" + each.who.agent + " " + become +
                 "/bin/sh -c 'mkdir -p d && for f in 1 2 3; do echo " + std::to_string(round) + " " + each.who.agent +
-                " > d/$f-" + each.who.agent + "; done; \"$0\" --socket \"$1\" commit -m round' '" +
-                std::string(SWARM_BIN_DIR) + "/swarm' '" + (directory / "state/agentd.sock") + "' > '" +
-                (directory / each.who.agent) + "' 2>&1 || echo failed >> '" + (directory / each.who.agent) + "') &\n";
+                " > d/$f-" + each.who.agent + "; done; \"$0\" --socket \"$1\" commit -m round' '" + verb + "' '" +
+                (directory / "state/agentd.sock") + "' > '" + (directory / each.who.agent) +
+                "' 2>&1 || echo failed >> '" + (directory / each.who.agent) + "') &\n";
     }
     script += "wait\n";
     REQUIRE(as(geteuid(), "", {"/bin/sh", "-c", script}, "/").code == 0);
