@@ -95,8 +95,9 @@ class ExecFixture {
   /// A condition that only others can bring about, awaited with a deadline.
   template <class F>
   void wait_until(F condition, std::chrono::seconds within = 20s) {
-    loop.block_on(poll_until(condition, within));
-    REQUIRE(condition());
+    // Seen once is enough: what a process is doing may be something else a moment later.
+    const bool came = loop.block_on(poll_until(condition, within));
+    REQUIRE(came);
   }
 
   /// The result of a task; fails the test after a while.
@@ -145,9 +146,13 @@ class ExecFixture {
 
  private:
   template <class F>
-  async::Task<> poll_until(F condition, std::chrono::seconds within) {
+  async::Task<bool> poll_until(F condition, std::chrono::seconds within) {
     const MonoTime until = loop.clock().now() + within;
-    while (!condition() && loop.clock().now() < until) co_await async::sleep_for(loop, 2ms);
+    for (;;) {
+      if (condition()) co_return true;
+      if (loop.clock().now() >= until) co_return false;
+      co_await async::sleep_for(loop, 2ms);
+    }
   }
 };
 
