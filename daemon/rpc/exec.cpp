@@ -29,27 +29,74 @@ struct EndsWithClient {
   }
 };
 
-async::Task<> hold(Services& services, sandbox::Sandboxes::Use use, std::unique_ptr<Relay> relay, std::string exec) {
+async::Task<> hold(sandbox::Sandboxes::Use use, std::unique_ptr<Relay> relay, std::unique_ptr<EndsWithClient> program) {
   const sandbox::Sandboxes::Use in_use = std::move(use);
   const std::unique_ptr<Relay> kept = std::move(relay);
-  EndsWithClient program(services, in_use.id(), std::move(exec));
   api::ExecWaitRequest wait;
-  wait.exec = program.exec;
+  wait.exec = program->exec;
   const auto status = co_await wire::call(in_use.agent(), api::inside::kExecWait, wait);
-  program.ended = status.has_value();
+  program->ended = status.has_value();
   co_await kept->all_done();
 }
+
+/// A start on its way to agentd. It is seen through when whoever asked has gone meanwhile, too: only its answer says
+/// which program is to end.
+struct Start {
+  Start(async::Loop& loop, sandbox::Sandboxes::Use in) : use(std::move(in)), answered(loop) {}
+  sandbox::Sandboxes::Use use;
+  async::Event answered;
+  std::optional<Result<api::ExecStartReply>> reply;
+  bool wanted = true;
+};
+
+async::Task<> see_through(Services& services, std::shared_ptr<Start> start, api::ExecStartRequest request) {
+  if (!start->wanted) co_return;
+  Result<api::ExecStartReply> reply =
+      co_await wire::call(start->use.agent(), api::inside::kExecStart, std::move(request));
+  if (start->wanted) {
+    start->reply.emplace(std::move(reply));
+    start->answered.set();
+  } else if (reply) {
+    co_await end_program(services, start->use.id(), reply->exec);
+  }
+}
+
+/// Who waits for a start: without them the program ends, whether it is answered already or not.
+struct Asking {
+  Services& services;
+  std::shared_ptr<Start> start;
+  bool taken = false;
+  Asking(Services& s, std::shared_ptr<Start> of) : services(s), start(std::move(of)) {}
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+  ~Asking() {
+    if (taken) return;
+    start->wanted = false;
+    if (start->reply && *start->reply) {
+      services.background.spawn(end_program(services, start->use.id(), (*start->reply)->exec));
+    }
+  }
+};
 
 /// Starts it and answers at once; the rest goes on for as long as the client's connection lives.
 async::Task<Result<api::ExecStartReply>> start_attached(Services& services, wire::Connection& client,
                                                         sandbox::Sandboxes::Use use, api::ExecStartRequest request) {
-  auto relay = std::make_unique<Relay>(services.loop, client, use.agent());
+  Asking asking(services, std::make_shared<Start>(services.loop, std::move(use)));
+  // Declared after: its streams go before the connection.
+  auto relay = std::make_unique<Relay>(services.loop, client, asking.start->use.agent());
   if (Result<void> connected = detail::connect_streams(api::type_of<api::ExecStartRequest>(), &request, *relay);
       !connected) {
     co_return fail(connected.error());
   }
-  Result<api::ExecStartReply> reply = co_await wire::call(use.agent(), api::inside::kExecStart, std::move(request));
-  if (reply) client.tasks().spawn(hold(services, std::move(use), std::move(relay), reply->exec));
+  services.background.spawn(see_through(services, asking.start, std::move(request)));
+  co_await asking.start->answered.wait();
+  asking.taken = true;
+  Result<api::ExecStartReply> reply = std::move(*asking.start->reply);
+  if (reply) {
+    // Made here: the client may be gone before the task has begun.
+    auto program = std::make_unique<EndsWithClient>(services, asking.start->use.id(), reply->exec);
+    client.tasks().spawn(hold(std::move(asking.start->use), std::move(relay), std::move(program)));
+  }
   co_return reply;
 }
 

@@ -334,6 +334,17 @@ def test_a_killed_swarmctl_ends_its_program(daemon, rpc):
     wait_until(lambda: not running(rpc, sandbox), what="the end of the program")
 
 
+def test_a_client_killed_while_its_program_starts_leaves_none(daemon, rpc):
+    """As soon as the sandbox has the program: the daemon has not read yet that it runs, or not told its client."""
+    sandbox = rpc.call("sandbox.create")["id"]
+    for _ in range(20):
+        client = swarmctl_exec(daemon, sandbox)
+        wait_until(lambda: running(rpc, sandbox), what="the program")
+        client.kill()
+        client.communicate(timeout=30)
+        wait_until(lambda: not running(rpc, sandbox), what="the end of the program")
+
+
 def test_a_sandbox_half_made_is_not_forgotten(daemon):
     print(f"repeat with SWARM_SEED={SEED}")
     dice = random.Random(SEED)
