@@ -51,8 +51,7 @@ struct Start {
 
 async::Task<> see_through(Services& services, std::shared_ptr<Start> start, api::ExecStartRequest request) {
   if (!start->wanted) co_return;
-  Result<api::ExecStartReply> reply =
-      co_await wire::call(start->use.agent(), api::inside::kExecStart, std::move(request));
+  Result<api::ExecStartReply> reply = co_await wire::call(start->use.agent(), api::inside::kExecStart, request);
   if (start->wanted) {
     start->reply.emplace(std::move(reply));
     start->answered.set();
