@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "agentd/exec/execs.hpp"
 #include "agentd/exec/foreground.hpp"
@@ -43,7 +44,9 @@ inline std::vector<pid_t> processes_with(const std::string& mark) {
     const std::string name = entry.path().filename().string();
     if (name.find_first_not_of("0123456789") != std::string::npos || name == std::to_string(getpid())) continue;
     std::ifstream file(entry.path() / "cmdline");
-    const std::string line((std::istreambuf_iterator<char>(file)), {});
+    std::ostringstream whole;
+    whole << file.rdbuf();  // one that goes meanwhile cannot be read, which is no more than that
+    const std::string line = whole.str();
     if (line.find(mark) != std::string::npos) found.push_back(std::stoi(name));
   }
   return found;
