@@ -23,9 +23,8 @@ const log::Logger& logger() {
 /// What happened, and what a person can do.
 std::string explain(const std::string& id, const std::string& happened) {
   return fmt::format(
-      "{0}. 'swarmctl sandbox resize {1} --disk SIZE' raises the limit and lets it go on; 'swarmctl sandbox resume "
-      "{1}' "
-      "lets it go on for a little more, so that room can be made inside",
+      "{0}. 'swarmctl sandbox resize {1} --disk SIZE' raises the limit and lets it go on; "
+      "'swarmctl sandbox resume {1}' lets it go on for a little more, so that room can be made inside",
       happened, id);
 }
 

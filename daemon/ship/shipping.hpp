@@ -82,6 +82,8 @@ class Shipping final : public swarms::Outlet {
   async::Task<Answer<api::ShipmentState>> open_all(Shared open);
   async::Task<Answer<bool>> open_one(Shared open, std::size_t part);
   async::Task<Answer<bool>> take_back(Shared open);
+  /// Records a pull request before anything else can fail: from here on it is known whose it is.
+  async::Task<Result<void>> found(Shared open, std::size_t part, Pull pull, bool ours);
   /// Finds the pull request that was opened when nobody lived to hear the answer; true when it is ours.
   async::Task<Answer<bool>> find_opened(Shared open, std::size_t at);
   async::Task<Answer<std::shared_ptr<const Credential>>> credential(const Record& record, const Remote& remote);

@@ -128,6 +128,16 @@ PullWish Shipping::wish_of(const Record& record, std::size_t part) const {
           .draft = info.wish.draft};
 }
 
+async::Task<Result<void>> Shipping::found(Shared open, std::size_t part, Pull pull, bool ours) {
+  Result<void> written = co_await change(open, [part, pull, ours](Record& record) {
+    ShipmentPart& changed = record.info.parts[part];
+    changed.number = pull.number;
+    changed.url = pull.url;
+    changed.created = changed.created || ours;
+  });
+  co_return written;
+}
+
 async::Task<Answer<bool>> Shipping::open_one(Shared open, std::size_t part) {
   Result<std::unique_ptr<Forge>> made = co_await forge(open->record, open->record.info.parts[part]);
   if (!made) co_return setback(made.error());
@@ -143,22 +153,14 @@ async::Task<Answer<bool>> Shipping::open_one(Shared open, std::size_t part) {
   Answer<std::optional<Pull>> there = co_await service->find(wish.branch, wish.into);
   if (!there) co_return std::unexpected(there.error());
   const std::string repo = open->record.info.parts[part].repo;
-  const auto recorded = [&](const Pull& pull, bool created) {
-    // Before anything else can fail: from here on it is known whose it is.
-    return change(open, [part, pull, created](Record& record) {
-      ShipmentPart& changed = record.info.parts[part];
-      changed.number = pull.number;
-      changed.url = pull.url;
-      changed.created = changed.created || created;
-    });
-  };
   Pull pull;
   if (*there) {
     pull = **there;
     // Opened by us when the answer, or we ourselves, did not live to tell: there was none, we were about to open one,
     // and this one says what only ours says.
     const bool begun = !open->record.info.parts[part].number && holds(open->record.hidden.opening, repo);
-    const Result<void> known = co_await recorded(pull, begun && pull.body.contains(mark_of(open->record.info.id)));
+    const Result<void> known =
+        co_await found(open, part, pull, begun && pull.body.contains(mark_of(open->record.info.id)));
     if (!known) co_return setback(known.error());
     if (pull.title != wish.title || pull.body != wish.body) {
       Answer<Pull> updated = co_await service->update(pull.number, wish);
@@ -178,7 +180,7 @@ async::Task<Answer<bool>> Shipping::open_one(Shared open, std::size_t part) {
       co_return std::unexpected(std::move(why));
     }
     pull = *opened;
-    const Result<void> known = co_await recorded(pull, true);
+    const Result<void> known = co_await found(open, part, pull, true);
     if (!known) co_return setback(known.error());
   }
   if (!open->record.info.wish.labels.empty()) {
@@ -212,12 +214,7 @@ async::Task<Answer<bool>> Shipping::find_opened(Shared open, std::size_t at) {
   const Answer<std::optional<Pull>> there = co_await (*service)->find(part.branch, part.into);
   if (!there) co_return std::unexpected(there.error());
   if (!*there || !(*there)->body.contains(mark_of(open->record.info.id))) co_return false;
-  const Result<void> known = co_await change(open, [at, pull = **there](Record& record) {
-    ShipmentPart& changed = record.info.parts[at];
-    changed.number = pull.number;
-    changed.url = pull.url;
-    changed.created = true;
-  });
+  const Result<void> known = co_await found(open, at, **there, true);
   if (!known) co_return setback(known.error());
   co_return true;
 }
