@@ -43,7 +43,7 @@ async::Task<> OutputPump::run() {
     if (size <= 0) break;  // EIO is a terminal's end
     count_ += static_cast<std::uint64_t>(size);
     if (reads >= kReadsARound) {
-      co_await loop_.yield();
+      co_await loop_.give_way();
       reads = 0;
     }
     if (to_ == nullptr) continue;

@@ -101,7 +101,7 @@ Task<Result<std::size_t>> Fd::read(std::span<std::byte> into) {
     std::ranges::copy(std::span(got.bytes).first(static_cast<std::size_t>(got.size)), into.begin());
     co_return static_cast<std::size_t>(got.size);
   }
-  if (over_share()) co_await loop_.yield();
+  if (over_share()) co_await loop_.give_way();
   // After a read that did not fill its buffer there is most likely nothing more: ask the kernel for readiness, which is
   // level-triggered, rather than for an EAGAIN first.
   if (std::exchange(drained_, false)) co_await watcher_.readable();
@@ -141,7 +141,7 @@ Task<Result<void>> Fd::write(std::span<const std::byte> bytes) {
     co_return {};
   }
   while (!bytes.empty()) {
-    if (over_share()) co_await loop_.yield();
+    if (over_share()) co_await loop_.give_way();
     const Result<std::size_t> taken = try_write(bytes);
     if (!taken) co_return fail(taken.error());
     bytes = bytes.subspan(*taken);

@@ -9,6 +9,9 @@ namespace swarm::async {
 namespace {
 
 constexpr int kBatchesARound = 4;
+// What those that give way may take of a round together: longer than a look at the sockets costs (some microseconds),
+// shorter than a peer would notice.
+constexpr std::chrono::microseconds kPatientSlice(100);
 
 }  // namespace
 
@@ -38,9 +41,10 @@ void Loop::run() {
 
 void Loop::run_until_idle() {
   for (;;) {
-    run_round(work_in_flight_ > 0 && ready_.empty() && calls_.empty() ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    const bool waiting = !ready_.empty() || !patient_.empty() || !calls_.empty();
+    run_round(work_in_flight_ > 0 && !waiting ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     const bool due = !timers_.empty() && timers_.begin()->first <= clock_.now();
-    if (ready_.empty() && calls_.empty() && !due && work_in_flight_ == 0) return;
+    if (ready_.empty() && patient_.empty() && calls_.empty() && !due && work_in_flight_ == 0) return;
   }
 }
 
@@ -62,11 +66,20 @@ void Loop::post_from_thread(std::function<void()> call) {
 void Loop::run_round(uv_run_mode mode) {
   ++round_;
   run_due_timers();
-  if (!ready_.empty() || !calls_.empty() || stopped_) mode = UV_RUN_NOWAIT;
+  if (!ready_.empty() || !patient_.empty() || !calls_.empty() || stopped_) mode = UV_RUN_NOWAIT;
   if (mode == UV_RUN_ONCE) arm_wakeup();
   uv_run(&uv_, mode);
   // Short chains (an answer wakes a waiter wakes a task) end in one round; long ones let I/O in between.
-  for (int batch = 0; batch < kBatchesARound && (!ready_.empty() || !calls_.empty()); ++batch) run_ready();
+  std::optional<MonoTime> slice_end;
+  for (int batch = 0; batch < kBatchesARound; ++batch) {
+    if (!ready_.empty() || !calls_.empty()) run_ready();
+    if (patient_.empty()) {
+      if (ready_.empty() && calls_.empty()) return;
+      continue;
+    }
+    if (!slice_end) slice_end = clock_.now() + kPatientSlice;
+    if (batch == 0 || clock_.now() < *slice_end) run_patient(*slice_end);
+  }
 }
 
 void Loop::run_ready() {
@@ -77,6 +90,16 @@ void Loop::run_ready() {
   calls.swap(calls_);
   for (auto& call : calls) call();
   while (Waiter* waiter = batch.pop_front()) waiter->fire();
+}
+
+void Loop::run_patient(MonoTime until) {
+  // Each once at most: what gives way again comes behind the mark.
+  Waiter mark;
+  patient_.push_back(mark);
+  for (Waiter* next = patient_.pop_front(); next != &mark; next = patient_.pop_front()) {
+    next->fire();
+    if (clock_.now() >= until) return;
+  }
 }
 
 void Loop::run_due_timers() {

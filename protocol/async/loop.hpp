@@ -4,7 +4,8 @@
 // A libuv callback never resumes a coroutine. It moves waiters into the ready queue, and the loop resumes them from its
 // top, between two rounds of libuv. So no coroutine runs inside a C frame, and none is destroyed under its own feet.
 //
-//   round:  call timers that are due -> one uv_run (blocks only when nothing is ready) -> resume what is ready
+//   round:  call timers that are due -> one uv_run (blocks only when nothing is ready) -> resume what is ready -> for a
+//           slice of time, what gave way
 //
 // One thread owns a loop and everything on it; `post_from_thread` is the only door for others.
 
@@ -77,6 +78,23 @@ class Loop {
     return Awaiter{*this, {}};
   }
 
+  /// Awaitable for work that has had its share and would go on: lets everything else run first, also what I/O brings
+  /// in the meantime. All that give way share, in turns, a slice of each round (100 us), so that however many they
+  /// are, a peer that asks for little waits for no more than the slice.
+  auto give_way() {
+    struct Awaiter {
+      Loop& loop;
+      Waiter waiter;
+      [[nodiscard]] bool await_ready() const noexcept { return false; }
+      void await_suspend(std::coroutine_handle<> h) {
+        waiter.set_handle(h);
+        loop.patient_.push_back(waiter);
+      }
+      void await_resume() const noexcept {}
+    };
+    return Awaiter{*this, {}};
+  }
+
   /// Counts rounds; lets busy streams notice that they have had their share of this one.
   [[nodiscard]] std::uint64_t round() const { return round_; }
 
@@ -91,6 +109,7 @@ class Loop {
 
   void run_round(uv_run_mode mode);
   void run_ready();
+  void run_patient(MonoTime until);
   void run_due_timers();
   void arm_wakeup();
   void take_posted();
@@ -100,6 +119,7 @@ class Loop {
   uv_async_t posted_signal_{};
   uv_timer_t wakeup_{};
   WaitList ready_;
+  WaitList patient_;  // what gives way
   Timers timers_;
   std::vector<std::function<void()>> calls_;
   std::optional<MonoTime> armed_for_;

@@ -42,7 +42,7 @@ async::Task<> Connection::State::read_loop() {
       if (step != Step::share || turn % kTurnsAWrite == 0) output.flush();
       if (step == Step::stopped || reason) co_return;
       if (step == Step::hungry) break;
-      if (step == Step::share) co_await loop.yield();
+      if (step == Step::share) co_await loop.give_way();
       if (step == Step::full) co_await room_for_requests();
     }
   }

@@ -1,5 +1,9 @@
 #include "protocol/async/timer.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
@@ -7,6 +11,8 @@
 #include <thread>
 
 #include "protocol/async/channel.hpp"
+#include "protocol/async/fd.hpp"
+#include "protocol/async/task_set.hpp"
 #include "tests/fixtures/loop_fixture.hpp"
 
 using namespace swarm;
@@ -60,6 +66,22 @@ class RestlessClock final : public Clock {
   mutable Duration now_{std::chrono::hours(1)};
 };
 
+/// Works 10 us and gives way, again and again.
+Task<> work_on(Loop& loop, FakeClock& clock, int& done, bool& enough) {
+  while (!enough) {
+    clock.advance(10us);
+    ++done;
+    co_await loop.give_way();
+  }
+}
+
+/// Waits for one byte on `fd` and notes how much the others had done by then.
+Task<> note_byte(Fd& fd, const int& done, std::optional<int>& seen) {
+  std::array<std::byte, 1> byte{};
+  const Result<std::size_t> got = co_await fd.read(byte);
+  if (got && *got == 1) seen = done;
+}
+
 }  // namespace
 
 TEST_CASE("a timer that becomes due just before the loop waits is not slept through") {
@@ -92,6 +114,55 @@ TEST_CASE("a timer that becomes due just before the loop waits is not slept thro
   watchdog.join();
   CHECK(fired);
   CHECK_FALSE(slept);
+}
+
+TEST_CASE_METHOD(FakeTimeFixture, "a peer that asks for little waits for a slice of those that give way, not for all") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  const UniqueFd peer(ends[1]);
+  Fd ours(loop, UniqueFd(ends[0]));
+  TaskSet tasks(loop);
+  bool enough = false;
+  int done = 0;
+  std::optional<int> seen;
+  tasks.spawn(note_byte(ours, done, seen));
+  for (int i = 0; i < 500; ++i) tasks.spawn(work_on(loop, clock, done, enough));
+  // It asks in the middle of their turns.
+  int asked = 0;
+  tasks.spawn([](Loop& on, int fd, const int& count, int& then) -> Task<> {
+    co_await on.give_way();
+    then = count;
+    const ssize_t written = ::write(fd, "x", 1);
+    CHECK(written == 1);
+  }(loop, peer.get(), done, asked));
+  for (int i = 0; i < 500; ++i) tasks.spawn(work_on(loop, clock, done, enough));
+  loop.block_on([](Loop& on, const std::optional<int>& until) -> Task<> {
+    while (!until) co_await on.yield();
+  }(loop, seen));
+  CHECK(*seen - asked <= 10);  // a slice is 100 us, ten of theirs
+  enough = true;
+  loop.run_until_idle();
+}
+
+TEST_CASE_METHOD(FakeTimeFixture, "those that give way take turns") {
+  TaskSet tasks(loop);
+  std::vector<int> turns(100);
+  bool enough = false;
+  const auto work = [](Loop& on, FakeClock& time, int& mine, const bool& stop) -> Task<> {
+    while (!stop) {
+      time.advance(30us);
+      ++mine;
+      co_await on.give_way();
+    }
+  };
+  for (int& mine : turns) tasks.spawn(work(loop, clock, mine, enough));
+  loop.block_on([](Loop& on, const int& last) -> Task<> {
+    while (last < 20) co_await on.yield();
+  }(loop, turns.back()));
+  const auto [least, most] = std::ranges::minmax(turns);
+  CHECK(most - least <= 1);
+  enough = true;
+  loop.run_until_idle();
 }
 
 TEST_CASE_METHOD(FakeTimeFixture, "timers fire in the order of their time, only when it has come") {
