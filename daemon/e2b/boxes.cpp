@@ -184,7 +184,8 @@ async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {
     Counted(const Counted&) = delete;
     Counted& operator=(const Counted&) = delete;
     ~Counted() { --count; }
-  } const counted(creating_);
+  };
+  std::optional<Counted> counted(std::in_place, creating_);
   const Result<api::SandboxInfo> made = co_await with_.sandboxes.create(std::move(request), std::nullopt);
   if (!made) {
     Refusal refusal = refusal_of(made.error());
@@ -211,6 +212,7 @@ async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {
                    .timeout_s = wish.timeout_s};
   auto box = std::make_shared<Box>(with_.loop, record);
   boxes_[record.id] = box;
+  counted.reset();  // it counts as itself from here on, also while it is being recorded
   ++spawned_[name].count;
   spawned_[name].last_us = record.started_us;
   box->note(now_us(), "info", "sandbox created", {{"template", name}});

@@ -2,6 +2,7 @@
 streams held to the Connect protocol (connectrpc.com/docs/protocol)."""
 
 import base64
+import concurrent.futures
 import gzip
 import http.client
 import json
@@ -129,6 +130,28 @@ def test_our_server_answers_as_the_descriptions_say(plain):
     seen, problems = judge.verdict()
     assert problems == []
     assert len(seen) >= 20, seen
+
+
+def test_whoever_has_a_place_is_never_refused_for_the_plan(plain):
+    """As many callers as the plan has places, each with one sandbox at a time: one that is being made, or recorded, counts
+    once."""
+    callers = 6
+    rpc = plain.daemon.rpc()
+    rpc.call("e2b.faults", {"seed": 1, "faults": [], "sandboxes": callers})
+
+    def come_and_go(_):
+        for _ in range(10):
+            status, _, box = plain.call("POST", "/sandboxes", {"templateID": "base", "timeout": 60})
+            assert status == 201, box
+            assert plain.call("DELETE", f"/sandboxes/{box['sandboxID']}")[0] == 204
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(callers) as all_of_them:
+            list(all_of_them.map(come_and_go, range(callers)))
+        assert rpc.call("e2b.status").get("refused_too_many", 0) == 0
+    finally:
+        rpc.call("e2b.faults", {"seed": 1, "faults": []})
+        rpc.close()
 
 
 # -- Connect -----------------------------------------------------------------------------------------------------------
