@@ -48,12 +48,13 @@ void DiskWatch::go_on(const std::string& id) {
   if (watched.used > watched.limit) watched.allowed = with_leeway(watched.used, watched.limit);
 }
 
-std::vector<DiskWatch::Due> DiskWatch::due(MonoTime now, std::uint64_t free_bytes, std::size_t most) {
+std::vector<DiskWatch::Due> DiskWatch::due(MonoTime now, std::optional<std::uint64_t> free_bytes, std::size_t most) {
   std::vector<std::pair<MonoTime, Due>> found;
   for (auto& [id, watched] : watched_) {
     if (watched.counting || watched.stands || now < watched.rests_until) continue;
-    const std::uint64_t gone = watched.free && *watched.free > free_bytes ? *watched.free - free_bytes : 0;
-    const bool suspected = !watched.free || watched.used + gone > watched.most();
+    const std::uint64_t before = watched.free.value_or(0);
+    const std::uint64_t gone = before - std::min(before, free_bytes.value_or(0));
+    const bool suspected = !free_bytes || !watched.free || watched.used + gone > watched.most();
     if (!suspected && now - watched.looked < kAtLatest) continue;
     found.emplace_back(watched.looked, Due{.id = id, .suspected = suspected});
   }
@@ -87,7 +88,7 @@ DiskWatch::Verdict DiskWatch::counted(const std::string& id, const std::optional
   watched.rests_until = now + std::max<Duration>((now - begun) * kRests, found ? Duration{0} : 5 * kEvery);
   if (!found) return {};
   watched.used = found->bytes;
-  watched.free = watched.free_now;
+  if (watched.free_now) watched.free = watched.free_now;
   if (std::exchange(watched.makes_room, false)) watched.allowed = with_leeway(watched.used, watched.limit);
   Verdict verdict{.bytes = found->bytes, .limit = watched.limit, .whole = found->whole};
   verdict.over = (found->bytes > watched.most() || !found->whole) && !watched.stands;

@@ -51,8 +51,9 @@ class DiskWatch {
     std::string id;
     bool suspected = false;  ///< false: only because it was long ago
   };
-  /// Whom to count, `most` of them, longest uncounted first. Each is due again only after `counted` or `passed_by`.
-  std::vector<Due> due(MonoTime now, std::uint64_t free_bytes, std::size_t most);
+  /// Whom to count, `most` of them, longest uncounted first; all are suspected where it cannot be told what is free.
+  /// Each is due again only after `counted` or `passed_by`.
+  std::vector<Due> due(MonoTime now, std::optional<std::uint64_t> free_bytes, std::size_t most);
   /// It was not counted after all: it has not run since the last time.
   void passed_by(const std::string& id, MonoTime now);
 
@@ -70,10 +71,10 @@ class DiskWatch {
  private:
   struct Watched {
     std::uint64_t limit = 0;
-    std::uint64_t used = 0;                ///< when it was counted last
-    std::optional<std::uint64_t> free;     ///< just before that; nothing: never counted
-    std::optional<std::uint64_t> allowed;  ///< in place of the limit, for making room
-    std::uint64_t free_now = 0;            ///< when the count under way began
+    std::uint64_t used = 0;                 ///< when it was counted last
+    std::optional<std::uint64_t> free;      ///< just before that; nothing: never counted
+    std::optional<std::uint64_t> allowed;   ///< in place of the limit, for making room
+    std::optional<std::uint64_t> free_now;  ///< when the count under way began
     MonoTime looked;
     MonoTime rests_until;
     bool counting = false;

@@ -52,7 +52,7 @@ Task<> LocalProvider::watch_disks() {
     co_await async::sleep_for(loop_, DiskWatch::kEvery);
     const auto free =
         co_await async::run_blocking(loop_, [directory = settings_.sandboxes] { return free_bytes(directory); });
-    for (auto& due : disk_.due(loop_.clock().now(), free.value_or(0), kAtOnce - counting_)) {
+    for (auto& due : disk_.due(loop_.clock().now(), free, kAtOnce - counting_)) {
       ++counting_;
       watchers_.spawn(count_disk(std::move(due)));
     }

@@ -65,6 +65,19 @@ TEST_CASE_METHOD(Watching, "nobody is counted while there is room for all that w
   CHECK(verdict.limit == 100 * kMiB);
 }
 
+TEST_CASE_METHOD(Watching, "where it cannot be told what is free, all are counted, and none is forgotten for it") {
+  add("a", 100 * kMiB);
+  write("a", 50 * kMiB);
+  clock.advance(1s);
+  const auto blind = watch.due(clock.now(), std::nullopt, 100);
+  REQUIRE(blind.size() == 1);
+  CHECK(blind[0].suspected);
+  CHECK_FALSE(count("a").over);
+  // What was free before still says what has been written since.
+  write("a", 60 * kMiB);
+  CHECK(tick() == Ids{"a"});
+}
+
 TEST_CASE_METHOD(Watching, "what others write makes a sandbox suspect, and a count clears it") {
   add("a", 100 * kMiB);
   free -= 101 * kMiB;
