@@ -102,6 +102,8 @@ class Panes {
   async::Task<Result<void>> end_program(Shared pane, std::chrono::milliseconds grace);
   async::Task<Result<std::string>> capture(Shared pane, std::uint32_t history_lines);
   async::Task<Result<Look>> look(Shared pane);
+  /// Whether the pane shows something other than at `mark` before `most` is over.
+  async::Task<bool> until_unlike(Shared pane, std::string mark, Duration most);
   async::Task<Result<void>> paste(Shared pane, std::string text);
   async::Task<Result<void>> press(Shared pane, std::vector<std::string> keys);
   async::Task<Result<void>> type(Shared pane, std::string text);

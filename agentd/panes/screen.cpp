@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMostScreenBytes = 64U << 20U;
 constexpr std::chrono::milliseconds kLookAgain{250};
+constexpr std::chrono::milliseconds kUnlikeWait{30'000};
 /// A program that paints all the time must not make us look all the time.
 constexpr std::chrono::milliseconds kLookPause{25};
 
@@ -33,6 +34,12 @@ Words parse_words(std::string_view line, std::size_t count) {
   }
   words.rest = line;
   return words;
+}
+
+/// Changes with what a pane shows, and with whether its program runs.
+std::string mark_of(const Pane& pane) {
+  return fmt::format("{}.{}.{}.{}x{}", pane.output ? pane.output->end() : 0, pane.record.restarts,
+                     pane.running() ? "runs" : "ended", pane.record.open.cols, pane.record.open.rows);
 }
 
 }  // namespace
@@ -79,10 +86,31 @@ async::Task<Result<api::PaneState>> Panes::state(std::string name) {
   co_return seen->state;
 }
 
+async::Task<bool> Panes::until_unlike(Shared pane, std::string mark, Duration most) {
+  const MonoTime deadline = loop_.clock().now() + most;
+  const std::shared_ptr<FileWatch::Ticket> watched = watch_output(pane);
+  while (!pane->closed && mark_of(*pane) == mark) {
+    const MonoTime now = loop_.clock().now();
+    if (now >= deadline) co_return false;
+    co_await change_or_time(loop_, pane, watched ? deadline - now : std::min<Duration>(kLookAgain, deadline - now));
+  }
+  co_return true;
+}
+
 async::Task<Result<api::PaneScreenReply>> Panes::screen(api::PaneScreenRequest request) {
   const Result<Shared> found = find(request.pane);
   if (!found) co_return fail(found.error());
   const Shared pane = *found;
+  if (request.unlike) {
+    const bool other = co_await until_unlike(pane, *request.unlike, request.wait_ms.value_or(kUnlikeWait));
+    if (pane->closed) co_return fail(Code::not_found, fmt::format("pane '{}' was closed", request.pane));
+    if (!other) {
+      co_return api::PaneScreenReply{
+          .info = pane_info(*pane, std::nullopt), .mark = *request.unlike, .unchanged = true};
+    }
+  }
+  // Before the look: what comes after it must count as news.
+  std::string mark = mark_of(*pane);
   const Result<std::string> text = co_await capture(pane, request.history_lines);
   if (!text) co_return fail(text.error());
   api::PaneScreenReply reply;
@@ -92,16 +120,18 @@ async::Task<Result<api::PaneScreenReply>> Panes::screen(api::PaneScreenRequest r
   const std::size_t rows = pane->record.open.rows;
   if (lines.size() > rows) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(rows));
   if (!pane->tmux_id.empty()) {
-    auto words = co_await tmux_.run(
-        {{"display-message", "-p", "-t", pane->tmux_id, "#{cursor_x} #{cursor_y} #{alternate_on} #{pane_title}"}});
+    auto words = co_await tmux_.run({{"display-message", "-p", "-t", pane->tmux_id,
+                                      "#{cursor_x} #{cursor_y} #{alternate_on} #{cursor_flag} #{pane_title}"}});
     if (!words) co_return fail(words.error());
-    const Words parsed = parse_words(words->empty() ? "" : words->front(), 3);
+    const Words parsed = parse_words(words->empty() ? "" : words->front(), 4);
     reply.cursor_col = parsed.numbers[0];
     reply.cursor_row = parsed.numbers[1];
     reply.alternate = parsed.numbers[2] == 1;
+    reply.cursor_hidden = parsed.numbers[3] == 0;
     reply.title.bytes = printable_screen(parsed.rest, Styles::drop);
   }
   reply.info = pane_info(*pane, pane->recogniser->state(lines));
+  reply.mark = std::move(mark);
   co_return reply;
 }
 

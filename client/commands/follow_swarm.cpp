@@ -40,11 +40,11 @@ async::Task<Result<bool>> SwarmEvents::follow_once(std::function<bool(const api:
     waiting.push_back(std::move(*event));
     news.notify_all();
   });
-  const Result<api::EventsSubscribeReply> subscribed = co_await client_->call(
-      api::kEventsSubscribe,
-      {.types = {"swarm.*", "run.*", "task.*", "review.*", "proposal.*", "human.*", "agent.*", "message.*"},
-       .sandbox = {},
-       .from = next_});
+  std::vector<std::string> types = {"swarm.*",    "run.*",   "task.*",  "review.*",
+                                    "proposal.*", "human.*", "agent.*", "message.*"};
+  types.insert(types.end(), more_.begin(), more_.end());
+  const Result<api::EventsSubscribeReply> subscribed =
+      co_await client_->call(api::kEventsSubscribe, {.types = std::move(types), .sandbox = {}, .from = next_});
   if (!subscribed) co_return fail(subscribed.error());
   async::TaskSet watching(context_.loop);
   watching.spawn(wait_for_end(*client_, news));

@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "client/connect.hpp"
 #include "protocol/api/events.hpp"
@@ -13,9 +15,10 @@ namespace swarm::client {
 /// on with the next number.
 class SwarmEvents {
  public:
-  /// `from`: the first event's number; `swarm` empty takes those of all. `context` must outlive this.
-  SwarmEvents(Context& context, std::string swarm, std::uint64_t from)
-      : context_(context), swarm_(std::move(swarm)), next_(from) {}
+  /// `from`: the first event's number; `swarm` empty takes those of all. `more`: types beside those that everybody
+  /// follows. `context` must outlive this.
+  SwarmEvents(Context& context, std::string swarm, std::uint64_t from, std::vector<std::string> more = {})
+      : context_(context), swarm_(std::move(swarm)), next_(from), more_(std::move(more)) {}
 
   /// Calls `told` with each event until it gives false. `unavailable` when no daemon can be reached for `patience`.
   async::Task<Result<void>> follow(std::function<bool(const api::Event&)> told, Duration patience);
@@ -29,6 +32,7 @@ class SwarmEvents {
   Context& context_;
   std::string swarm_;
   std::uint64_t next_;
+  std::vector<std::string> more_;
   std::unique_ptr<Client> client_;
 };
 

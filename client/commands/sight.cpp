@@ -1,23 +1,17 @@
 #include "client/commands/sight.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "client/commands/swarm_target.hpp"
 #include "client/commands/swarm_views.hpp"
-#include "client/output/human.hpp"
 #include "client/output/sanitizer.hpp"
-#include "client/output/width.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/api/message.hpp"
 
 namespace swarm::client {
 namespace {
-
-constexpr std::size_t kMostLocks = 6;
-constexpr std::size_t kFewestLines = 4;
 
 template <class E>
 std::string word(E value) {
@@ -31,115 +25,16 @@ std::optional<T> data_of(const api::Event& event) {
   return data ? std::optional(std::move(*data)) : std::nullopt;
 }
 
-bool is_over(api::TaskState state) {
-  return state == api::TaskState::done || state == api::TaskState::failed || state == api::TaskState::dropped;
+std::string path_of(const api::Path& path) { return path.bytes.empty() ? "everything" : one_line(path.bytes); }
+
+std::string ended_line(const api::LockEnded& lock) {
+  std::string line = fmt::format("lock {} of {}: {}", path_of(lock.path), one_line(lock.agent), word(lock.end));
+  if (lock.by && *lock.by != lock.agent) line += " by " + one_line(*lock.by);
+  return line;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
-const api::AgentInfo* registered(const Sight& sight, const std::string& id) {
-  const auto found = std::ranges::find(sight.agents, id, &api::AgentInfo::id);
-  return found == sight.agents.end() ? nullptr : &*found;
-}
-
-Cell state_cell(const api::AgentInfo* agent, const std::string& program) {
-  if (agent == nullptr) return {program.empty() ? "-" : one_line(program), Style::faint};
-  std::string state = word(agent->state);
-  if (agent->program && agent->program->stall) return {state + ": " + word(*agent->program->stall), Style::bad};
-  const bool waits = agent->state == api::AgentState::waiting || agent->state == api::AgentState::rate_limited ||
-                     agent->state == api::AgentState::stale;
-  return {std::move(state), waits                                      ? Style::warning
-                            : agent->state == api::AgentState::working ? Style::good
-                            : agent->state == api::AgentState::gone    ? Style::faint
-                                                                       : Style::plain};
-}
-
-Table agents_table(const Sight& sight, WallTime now) {
-  Table table({{"AGENT"},
-               {"KIND", Align::left, Fit::shorten},
-               {"ROLE"},
-               {"STATE"},
-               {"MAIL", Align::right},
-               {"LOCKS", Align::right},
-               {"HEARD", Align::right},
-               {"WORKS ON", Align::left, Fit::shorten}});
-  for (const api::SwarmAgentInfo& agent : sight.swarm.agents) {
-    const api::AgentInfo* inside = registered(sight, agent.id);
-    std::vector<std::string> held;
-    for (const api::TaskInfo& task : sight.tasks) {
-      if (task.state == api::TaskState::claimed && task.agent == agent.id) held.push_back(one_line(task.title));
-    }
-    if (held.empty() && inside != nullptr && !inside->task.empty()) held.push_back(one_line(inside->task));
-    table.add({agent.lead ? agent.id + " *" : agent.id, one_line(agent.kind),
-               agent.role.empty() ? "any" : one_line(agent.role), state_cell(inside, agent.state),
-               inside == nullptr ? "-" : std::to_string(inside->unread),
-               inside == nullptr ? "-" : std::to_string(inside->locks.size()),
-               inside == nullptr ? "-" : human_age(now, inside->heartbeat_us),
-               held.empty() ? "-" : fmt::format("{}", fmt::join(held, "; "))});
-  }
-  return table;
-}
-
-std::vector<std::string> lock_lines(const Sight& sight, std::size_t width) {
-  std::vector<std::string> lines;
-  for (const api::LockInfo& lock : sight.locks.locks) {
-    const std::string path = one_line(lock.path.bytes.empty() ? "everything" : lock.path.bytes);
-    std::string line = fmt::format("lock {} by {}{}", path, one_line(lock.agent),
-                                   lock.reason.empty() ? "" : ": " + one_line(lock.reason));
-    std::vector<std::string> waiting;
-    for (const api::LockWaiter& one : sight.locks.waiting) {
-      if (one.path == lock.path) waiting.push_back(one_line(one.agent));
-    }
-    if (!waiting.empty()) line += fmt::format(" ({} waiting)", fmt::join(waiting, ", "));
-    lines.push_back(cut_to_width(line, width));
-  }
-  if (lines.size() > kMostLocks) {
-    const std::size_t more = lines.size() - kMostLocks + 1;
-    lines.resize(kMostLocks - 1);
-    lines.push_back(fmt::format("... {} more; 'swarmctl lock ls'", more));
-  }
-  return lines;
-}
-
-std::string heading(const Context& context, const Sight& sight) {
-  const api::SwarmInfo& swarm = sight.swarm;
-  const std::int64_t until = swarm.ended_us.value_or(context.now().us);
-  std::string text = fmt::format("{}  {} ({})  {}/{} merged  {}", one_line(swarm.name), name_of(swarm.state),
-                                 name_of(swarm.step), swarm.tasks.merged, swarm.tasks.total,
-                                 human_duration(std::chrono::milliseconds((until - swarm.created_us) / 1000)));
-  if (!sight.cost.usd.empty()) text += fmt::format("  {} USD", one_line(sight.cost.usd));
-  const std::uint64_t tokens = sight.cost.input_tokens + sight.cost.output_tokens;
-  if (tokens > 0) text += fmt::format("  {} tokens", tokens);
-  return text;
-}
-
-void add(std::vector<std::string>& all, const std::vector<std::string>& more) {
-  all.insert(all.end(), more.begin(), more.end());
-}
-
-}  // namespace
-
-async::Task<Result<void>> look(Client& client, Sight& sight) {
+async::Task<Result<void>> look_at_work(Client& client, Sight& sight) {
   const std::string id = sight.swarm.id;
-  Result<api::SwarmInfo> swarm = co_await client.call(api::kSwarmInfo, in_swarm<api::SwarmRequest>(id));
-  if (!swarm) co_return fail(swarm.error());
-  sight.swarm = std::move(*swarm);
-  const Result<api::CostSummaryReply> cost = co_await client.call(api::kCostSummary, {.filter = {.swarm = id}});
-  if (cost) sight.cost = cost->total;
-  const auto agents =
-      co_await client.call(api::kAgentList, in_swarm(id, api::AgentListRequest{.all = true, .limit = 1000}));
-  sight.agents = agents ? agents->agents : std::vector<api::AgentInfo>();
-  Result<api::LockListReply> locks = co_await client.call(api::kLockList, in_swarm<api::LockListRequest>(id));
-  sight.locks = locks ? std::move(*locks) : api::LockListReply{};
-  if (sight.swarm.run.empty()) co_return {};
   api::FromAgent<api::TaskListRequest> tasks;
   tasks.swarm = id;
   tasks.limit = 1000;
@@ -160,6 +55,52 @@ async::Task<Result<void>> look(Client& client, Sight& sight) {
   co_return {};
 }
 
+}  // namespace
+
+Parts& Parts::operator|=(const Parts& other) {
+  swarm |= other.swarm;
+  agents |= other.agents;
+  locks |= other.locks;
+  work |= other.work;
+  cost |= other.cost;
+  return *this;
+}
+
+Parts parts_of(const api::Event& event) {
+  const auto is = [&event](std::string_view domain) { return event.type.starts_with(domain); };
+  Parts parts;
+  parts.swarm = is("swarm.") || is("run.") || is("task.") || is("human.");
+  parts.agents = is("agent.") || is("message.") || is("lock.") || is("swarm.");
+  parts.locks = is("lock.");
+  parts.work = is("task.") || is("review.") || is("proposal.") || is("run.");
+  return parts;
+}
+
+async::Task<Result<void>> look(Client& client, Sight& sight, Parts parts) {
+  const std::string id = sight.swarm.id;
+  if (parts.swarm) {
+    Result<api::SwarmInfo> swarm = co_await client.call(api::kSwarmInfo, in_swarm<api::SwarmRequest>(id));
+    if (!swarm) co_return fail(swarm.error());
+    sight.swarm = std::move(*swarm);
+  }
+  if (parts.cost) {
+    const Result<api::CostSummaryReply> cost = co_await client.call(api::kCostSummary, {.filter = {.swarm = id}});
+    if (cost) sight.cost = cost->total;
+  }
+  if (parts.agents) {
+    Result<api::AgentListReply> agents =
+        co_await client.call(api::kAgentList, in_swarm(id, api::AgentListRequest{.all = true, .limit = 1000}));
+    sight.agents = agents ? std::move(agents->agents) : std::vector<api::AgentInfo>();
+  }
+  if (parts.locks) {
+    Result<api::LockListReply> locks = co_await client.call(api::kLockList, in_swarm<api::LockListRequest>(id));
+    sight.locks = locks ? std::move(*locks) : api::LockListReply{};
+  }
+  if (!parts.work || sight.swarm.run.empty()) co_return {};
+  Result<void> worked = co_await look_at_work(client, sight);
+  co_return worked;
+}
+
 std::string talk_line(const api::Event& event) {
   const std::string agent = one_line(event.agent.value_or(""));
   if (event.type == api::kMessageQueued.name) {
@@ -178,58 +119,38 @@ std::string talk_line(const api::Event& event) {
     return data ? fmt::format("{} is {}: {} ({})", agent, word(data->kind), word(data->rung), one_line(data->seen))
                 : "";
   }
+  if (event.type == api::kLockEnded.name) {
+    const auto data = data_of<api::LockEnded>(event);
+    // That somebody gave it back, or that its time was over, is no news.
+    if (!data || (data->end != api::LockEnd::broken && data->end != api::LockEnd::owner_gone)) return {};
+    return ended_line(*data);
+  }
+  if (event.type == api::kLockDeadlock.name) {
+    const auto data = data_of<api::LockDeadlock>(event);
+    return data ? fmt::format("lock {} refused, a deadlock: {}", path_of(data->path), one_line(data->circle)) : "";
+  }
   return {};
 }
 
-std::string drawn(Context& context, const Sight& sight, const TerminalSize& size) {
-  const Paint paint = context.printer.paint();
-  const std::size_t width = std::max<std::size_t>(size.columns, 20);
-  const std::size_t rows = std::max<std::size_t>(size.rows, 8) - 1;  // the cursor's line stays free
-  std::vector<std::string> head = {painted(cut_to_width(heading(context, sight), width), Style::strong, paint),
-                                   cut_to_width(one_line(sight.swarm.feature), width), ""};
-  add(head, lines_of(agents_table(sight, context.now()).render(width, paint)));
-  std::vector<std::string> middle;
-  if (!sight.locks.locks.empty()) {
-    middle.emplace_back();
-    add(middle, lock_lines(sight, width));
+std::string detail_line(const api::Event& event) {
+  const std::string agent = one_line(event.agent.value_or(""));
+  if (event.type == api::kLockGranted.name) {
+    const auto data = data_of<api::LockGranted>(event);
+    return data ? fmt::format("{} locks {}", one_line(data->agent), path_of(data->path)) : "";
   }
-  if (!sight.reviews.empty()) {
-    middle.emplace_back();
-    add(middle, lines_of(review_table(sight.reviews).render(width, paint)));
+  if (event.type == api::kLockEnded.name) {
+    const auto data = data_of<api::LockEnded>(event);
+    return data ? ended_line(*data) : "";
   }
-  if (!sight.proposals.empty()) {
-    middle.emplace_back();
-    add(middle, lines_of(proposal_table(sight.proposals).render(width, paint)));
+  if (event.type == api::kAgentState.name) {
+    const auto data = data_of<api::AgentStateChanged>(event);
+    if (!data) return {};
+    std::string line = fmt::format("{} is {}", agent, word(data->state));
+    if (!data->task.empty()) line += ": " + one_line(data->task);
+    if (!data->detail.empty()) line += " (" + one_line(data->detail) + ")";
+    return line;
   }
-  // Tasks that go on first: they are left out last.
-  std::vector<api::TaskInfo> tasks;
-  std::ranges::copy_if(sight.tasks, std::back_inserter(tasks), [](const auto& task) { return !is_over(task.state); });
-  std::ranges::copy_if(sight.tasks, std::back_inserter(tasks), [](const auto& task) { return is_over(task.state); });
-  std::vector<std::string> work =
-      tasks.empty() ? std::vector<std::string>() : lines_of(task_table(tasks).render(width, paint));
-  const std::size_t lines = std::min(sight.lines.size(), kFewestLines);
-  const std::size_t taken = head.size() + middle.size() + lines + 2;
-  const std::size_t room = rows > taken ? rows - taken : 0;
-  if (work.size() > room) {
-    const std::size_t kept = std::max<std::size_t>(room, 3) - 1;
-    const std::size_t more = work.size() - kept;
-    work.resize(kept);
-    work.push_back(fmt::format("... {} more; 'swarmctl task ls' lists all", more));
-  }
-  std::vector<std::string> all = std::move(head);
-  if (!work.empty()) {
-    all.emplace_back();
-    add(all, work);
-  }
-  add(all, middle);
-  all.emplace_back();
-  const std::size_t left = rows > all.size() ? rows - all.size() : 0;
-  const std::size_t tail = std::min(left, sight.lines.size());
-  for (auto line = sight.lines.end() - static_cast<std::ptrdiff_t>(tail); line != sight.lines.end(); ++line) {
-    all.push_back(cut_to_width(*line, width));
-  }
-  if (all.size() > rows) all.resize(rows);
-  return fmt::format("{}\n", fmt::join(all, "\n"));
+  return {};
 }
 
 Value snapshot(const Sight& sight, WallTime now) {

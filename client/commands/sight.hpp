@@ -1,5 +1,5 @@
 #pragma once
-// What there is to see of a swarm at one moment, for `swarmctl monitor`: on a screen, or as one line of JSON.
+// What there is to see of a swarm at one moment, for `swarmctl monitor`: on a screen, as lines, or as JSON.
 
 #include <deque>
 #include <string>
@@ -29,14 +29,29 @@ struct Sight {
   std::deque<std::string> lines;  ///< what happened last
 };
 
-/// Looks at everything anew; what is inside the sandbox is left out while it does not answer.
-async::Task<Result<void>> look(Client& client, Sight& sight);
+/// What of it is to be looked at again.
+struct Parts {
+  bool swarm = false;
+  bool agents = false;
+  bool locks = false;
+  bool work = false;  ///< tasks, reviews, votes
+  bool cost = false;
+  Parts& operator|=(const Parts& other);
+  [[nodiscard]] bool any() const { return swarm || agents || locks || work || cost; }
+  static Parts all() { return {.swarm = true, .agents = true, .locks = true, .work = true, .cost = true}; }
+};
 
-/// A line for what agents say to each other and hold, and for stalls; empty for other events.
+/// What an event may have changed.
+Parts parts_of(const api::Event& event);
+
+/// Looks at these parts anew; what is inside the sandbox is left out while it does not answer.
+async::Task<Result<void>> look(Client& client, Sight& sight, Parts parts);
+
+/// A line for what agents say to each other, for stalls and for locks that were taken away; empty for other events.
 std::string talk_line(const api::Event& event);
 
-/// As many lines as the terminal has; what is over is left out first.
-std::string drawn(Context& context, const Sight& sight, const TerminalSize& size);
+/// A line for what happens too often for a screen: locks that come and go, and what agents do.
+std::string detail_line(const api::Event& event);
 
 /// The same as data.
 Value snapshot(const Sight& sight, WallTime now);

@@ -59,6 +59,15 @@ std::size_t display_width(std::string_view text) {
   return width;
 }
 
+void each_character(std::string_view text, const std::function<void(std::string_view, std::size_t)>& told) {
+  const Utf8Locale locale;
+  while (!text.empty()) {
+    const Character c = first_of(text);
+    told(text.substr(0, c.bytes), c.columns);
+    text.remove_prefix(c.bytes);
+  }
+}
+
 std::string cut_to_width(std::string_view text, std::size_t columns) {
   if (display_width(text) <= columns) return std::string(text);
   if (columns == 0) return {};

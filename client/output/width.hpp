@@ -2,6 +2,7 @@
 // How many columns text takes on a terminal: wide characters take two, combining ones none.
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,9 @@ namespace swarm::client {
 
 /// Columns of `text`, which is one line without control characters.
 std::size_t display_width(std::string_view text);
+
+/// Calls `told(character, columns)` for each character of `text`; one that combines with the one before has 0 columns.
+void each_character(std::string_view text, const std::function<void(std::string_view, std::size_t)>& told);
 
 /// `text` in at most `columns` columns; one that is cut ends in "…".
 std::string cut_to_width(std::string_view text, std::size_t columns);

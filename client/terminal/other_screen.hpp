@@ -1,8 +1,13 @@
 #pragma once
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "client/output/printer.hpp"
+#include "client/terminal/raw_mode.hpp"
 
 namespace swarm::client {
 
@@ -16,16 +21,39 @@ class OtherScreen {
 
   /// Draws `screen`, whose lines end in newlines, over what was there, without flicker.
   void show(const std::string& screen) {
-    std::string text = "\x1b[H";
-    for (const char c : screen) {
-      if (c == '\n') text += "\x1b[K";
-      text += c;
+    std::vector<std::string> lines;
+    for (std::size_t at = 0; at < screen.size();) {
+      const std::size_t end = std::min(screen.find('\n', at), screen.size());
+      lines.push_back(screen.substr(at, end - at));
+      at = end + 1;
     }
-    out_.write(text + "\x1b[J");
+    show(std::move(lines));
   }
+
+  /// The same for lines; those that are there already are not written again.
+  void show(std::vector<std::string> lines) {
+    if (const TerminalSize size = terminal_size(STDOUT_FILENO); size != size_) {
+      size_ = size;
+      shown_.clear();
+    }
+    std::string text = shown_.empty() ? "\x1b[2J" : "";
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      if (i < shown_.size() && shown_[i] == lines[i]) continue;
+      // Cleared first: behind a full line the cursor stands on its last character still.
+      text += "\x1b[" + std::to_string(i + 1) + ";1H\x1b[2K" + lines[i];
+    }
+    if (lines.size() < shown_.size()) text += "\x1b[" + std::to_string(lines.size() + 1) + ";1H\x1b[J";
+    shown_ = std::move(lines);
+    if (!text.empty()) out_.write(text);
+  }
+
+  /// Somebody else wrote on the terminal: all is drawn anew.
+  void forget() { shown_.clear(); }
 
  private:
   const Outlet& out_;
+  TerminalSize size_;
+  std::vector<std::string> shown_;
 };
 
 }  // namespace swarm::client

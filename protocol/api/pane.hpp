@@ -35,7 +35,7 @@ inline constexpr Method<AtPane<PaneRestartRequest>, PaneInfo> kPaneRestart{{
 }};
 inline constexpr Method<AtPane<PaneScreenRequest>, PaneScreenReply> kPaneScreen{{
     .name = "pane.screen",
-    .doc = "What a pane shows now.",
+    .doc = "What a pane shows now, or what it shows next.",
     .errors = {{Code::not_found, "no such sandbox or pane"}},
 }};
 inline constexpr Method<AtPane<PaneSendRequest>, PaneSendReply> kPaneSend{{

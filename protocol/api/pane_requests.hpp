@@ -133,6 +133,8 @@ struct PaneScreenRequest {
   std::string pane;
   bool styles = false;
   std::uint32_t history_lines = 0;
+  std::optional<std::string> unlike;
+  std::optional<std::chrono::milliseconds> wait_ms;
   bool operator==(const PaneScreenRequest&) const = default;
 
   template <class D>
@@ -141,14 +143,22 @@ struct PaneScreenRequest {
     d.field("pane", &PaneScreenRequest::pane, "The pane.").required().non_empty().max_length(64);
     d.field("styles", &PaneScreenRequest::styles, "With colours and attributes, as SGR sequences.");
     d.field("history_lines", &PaneScreenRequest::history_lines, "That many lines that scrolled away, too.").max(10'000);
+    d.field("unlike", &PaneScreenRequest::unlike,
+            "`mark` of an answer before: this one is given when the pane shows something else, or its program has "
+            "ended or begun.")
+        .max_length(200);
+    d.field("wait_ms", &PaneScreenRequest::wait_ms, "The most that is waited for that; else 30 s.").max(3'600'000);
   }
 };
 
 struct PaneScreenReply {
   PaneInfo info;
   Text text;
+  std::string mark;
+  bool unchanged = false;
   std::uint32_t cursor_col = 0;
   std::uint32_t cursor_row = 0;
+  bool cursor_hidden = false;
   bool alternate = false;
   Text title;
   bool operator==(const PaneScreenReply&) const = default;
@@ -159,8 +169,11 @@ struct PaneScreenReply {
     d.field("info", &PaneScreenReply::info, "The pane.").required();
     d.field("text", &PaneScreenReply::text, "Its lines, each ended by a newline. No control characters but SGR.")
         .required();
+    d.field("mark", &PaneScreenReply::mark, "Stands for what is shown; to be given as `unlike`.");
+    d.field("unchanged", &PaneScreenReply::unchanged, "It is as it was at `unlike`, and `text` is left out.");
     d.field("cursor_col", &PaneScreenReply::cursor_col, "Column of the cursor, from 0.").required();
     d.field("cursor_row", &PaneScreenReply::cursor_row, "Line of the cursor, from 0, without history.").required();
+    d.field("cursor_hidden", &PaneScreenReply::cursor_hidden, "The program does not show its cursor.");
     d.field("alternate", &PaneScreenReply::alternate, "The program uses the alternate screen.");
     d.field("title", &PaneScreenReply::title, "The title that the program set.");
   }

@@ -57,6 +57,28 @@ def test_each_agent_has_a_window_of_its_own_size_and_runs_as_itself(rpc, box):
     assert [p["pane"] for p in rpc.call("pane.list", {"sandbox": box})["panes"]] == ["agent-0", "agent-1", "agent-2"]
 
 
+def test_a_screen_is_waited_for_until_it_shows_something_else(daemon, rpc, box):
+    rpc.call("pane.open", {"sandbox": box, "pane": "a", "argv": ["/bin/cat"]})
+    here = {"sandbox": box, "pane": "a"}
+    seen = rpc.call("pane.screen", here)
+    same = rpc.call("pane.screen", {**here, "unlike": seen["mark"], "wait_ms": 50})
+    assert same["unchanged"] and not same["text"] and same["mark"] == seen["mark"]
+    other = daemon.rpc()
+    asked = rpc.request("pane.screen", {**here, "unlike": seen["mark"], "wait_ms": 60_000})
+    other.call("pane.send", {**here, "text": "something else"})
+    changed = rpc.wait(asked)
+    while "something else" not in changed["text"]:  # the terminal shows it in parts, if it likes
+        changed = rpc.call("pane.screen", {**here, "unlike": changed["mark"], "wait_ms": 60_000})
+        assert not changed["unchanged"]
+    # The end of a program is news, also of one that says nothing.
+    asked = rpc.request("pane.screen", {**here, "unlike": rpc.call("pane.screen", here)["mark"], "wait_ms": 60_000})
+    other.call("pane.kill", {**here, "grace_ms": 0})
+    ended = rpc.wait(asked)
+    while ended["info"]["running"]:
+        ended = rpc.call("pane.screen", {**here, "unlike": ended["mark"], "wait_ms": 60_000})
+        assert not ended["unchanged"]
+
+
 def test_what_ends_is_told_with_its_last_screen_and_starts_again(rpc, box):
     rpc.call("pane.open", {"sandbox": box, "pane": "a", "argv": ["/bin/sh", "-c", "echo last words; exit 3"]})
     ended = rpc.call("pane.wait", {"sandbox": box, "pane": "a", "states": ["crashed"]})
