@@ -102,7 +102,9 @@ struct Template {
   std::optional<Duration> max_duration;
   Storage storage = Storage::disk;
   bool user_namespaces = false;
-  std::string e2b;  ///< the template at E2B; empty: as [provider.e2b] says
+  std::string e2b;    ///< the template at E2B; empty: as [provider.e2b] says
+  std::string start;  ///< what runs in each of its sandboxes that the E2B endpoint makes
+  std::string ready;  ///< ends well once `start` is ready
 };
 
 /// [provider.local]

@@ -264,8 +264,11 @@ std::vector<Section> build_sandbox_sections() {
                "user_namespaces", &Template::user_namespaces, next,
                "Lets programs inside make user namespaces of their own (containers in the sandbox). Widens what the "
                "kernel exposes."),
-           setting("e2b", &Template::e2b, next,
-                   "The template at E2B, by id or name. Empty: `provider.e2b.template`.")}),
+           setting("e2b", &Template::e2b, next, "The template at E2B, by id or name. Empty: `provider.e2b.template`."),
+           setting("start", &Template::start, next,
+                   "A command that runs in each of its sandboxes that are made through E2B's API."),
+           setting("ready", &Template::ready, next,
+                   "A command that ends well once `start` is ready; a sandbox is handed out then.")}),
       fixed("provider.local", &Config::local, "Sandboxes on this machine, made with bubblewrap.",
             {setting("enabled", &LocalProvider::enabled, now, "Whether local sandboxes may be created."),
              setting("bwrap", &LocalProvider::bwrap, next, "The bubblewrap program, a name in PATH or a path."),

@@ -225,7 +225,14 @@ async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {
     co_return std::unexpected(refusal_of(saved.error()));
   }
   arm(box);
-  co_return box;
+  const auto settings = with_.config.templates.find(name);
+  if (settings == with_.config.templates.end() || settings->second.start.empty()) co_return box;
+  const config::Template& from = settings->second;
+  const Answered<bool> begun = co_await begin(box, from.start, from.ready, from.user);
+  if (begun) co_return box;
+  const Answered<bool> killed = co_await kill(box, "its template's start command failed");
+  static_cast<void>(killed);  // its timeout ends it otherwise
+  co_return std::unexpected(begun.error());
 }
 
 async::Task<Answered<bool>> Boxes::kill(BoxPtr box, std::string reason) {

@@ -90,6 +90,8 @@ class Boxes {
 
  private:
   async::Task<Result<void>> save(BoxRecord record);
+  /// Runs its template's start command, and waits until that is ready.
+  async::Task<Answered<bool>> begin(BoxPtr box, std::string command, std::string ready, std::string user);
   async::Task<> forget(std::string id);
   async::Task<> expire(BoxPtr box);
   async::Task<> sample_all();
