@@ -168,7 +168,12 @@ async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {
   if (const std::size_t slash = name.rfind('/'); slash != std::string::npos) name.erase(0, slash + 1);
   api::SandboxCreateRequest request;
   // "base" is what SDKs ask for when they are told nothing: whatever is the default here.
-  if (name != "base" || with_.config.templates.contains("base")) request.template_name = name;
+  const Built* built = with_.builds.find(name);
+  const std::string below = built == nullptr ? name : built->base;
+  if (!below.empty() && (below != "base" || with_.config.templates.contains("base"))) request.template_name = below;
+  if (built != nullptr) {
+    for (const auto& [variable, value] : built->env) wish.env.try_emplace(variable, value);
+  }
   // Its marks are its labels here, so that people find it by them: as many as one may have.
   for (const auto& [key, value] : wish.metadata) {
     if (request.labels.size() + 1 < kMostLabels) request.labels[key] = value;
@@ -225,12 +230,9 @@ async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {
     co_return std::unexpected(refusal_of(saved.error()));
   }
   arm(box);
-  const auto settings = with_.config.templates.find(name);
-  if (settings == with_.config.templates.end() || settings->second.start.empty()) co_return box;
-  const config::Template& from = settings->second;
-  const Answered<bool> begun = co_await begin(box, from.start, from.ready, from.user);
+  const Answered<bool> begun = co_await furnish(box);
   if (begun) co_return box;
-  const Answered<bool> killed = co_await kill(box, "its template's start command failed");
+  const Answered<bool> killed = co_await kill(box, "it could not be made what its template is");
   static_cast<void>(killed);  // its timeout ends it otherwise
   co_return std::unexpected(begun.error());
 }

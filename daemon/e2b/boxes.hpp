@@ -6,6 +6,7 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/e2b/box.hpp"
+#include "daemon/e2b/builds.hpp"
 #include "daemon/e2b/reply.hpp"
 #include "daemon/sandbox/sandboxes.hpp"
 
@@ -34,6 +35,7 @@ class Boxes {
     store::Store& store;
     sandbox::Sandboxes& sandboxes;
     const config::Config& config;
+    Builds& builds;
   };
   explicit Boxes(Surroundings surroundings);
   Boxes(const Boxes&) = delete;
@@ -92,6 +94,8 @@ class Boxes {
   async::Task<Result<void>> save(BoxRecord record);
   /// Runs its template's start command, and waits until that is ready.
   async::Task<Answered<bool>> begin(BoxPtr box, std::string command, std::string ready, std::string user);
+  /// What makes a new sandbox one of its template: what a build left, and its start command.
+  async::Task<Answered<bool>> furnish(BoxPtr box);
   async::Task<> forget(std::string id);
   async::Task<> expire(BoxPtr box);
   async::Task<> sample_all();

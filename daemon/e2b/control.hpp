@@ -25,8 +25,8 @@ inline constexpr std::string_view kEnvdVersion = "0.6.4";
 
 class Control {
  public:
-  Control(Boxes& boxes, const Identity& identity, const config::Config& config, Faults& faults)
-      : boxes_(boxes), identity_(identity), config_(config), faults_(faults) {}
+  Control(Boxes& boxes, Builds& builds, const Identity& identity, const config::Config& config, Faults& faults)
+      : boxes_(boxes), builds_(builds), identity_(identity), config_(config), faults_(faults) {}
 
   async::Task<> serve(http::Exchange& exchange);
 
@@ -37,6 +37,15 @@ class Control {
   async::Task<> sandboxes(http::Exchange& exchange, Path path, Api api);
   async::Task<> one_sandbox(http::Exchange& exchange, Path path, Api api);
   async::Task<> templates(http::Exchange& exchange, Path path);
+  async::Task<> change_template(http::Exchange& exchange, Path path);
+  async::Task<> request_build(http::Exchange& exchange);
+  async::Task<> start_build(http::Exchange& exchange, BuildPtr build);
+  async::Task<> build_status(http::Exchange& exchange, BuildPtr build);
+  async::Task<> build_logs(http::Exchange& exchange, BuildPtr build);
+  /// Where a step's files can be put, for whoever has the address.
+  async::Task<> files_address(http::Exchange& exchange, std::string hash);
+  async::Task<> take_files(http::Exchange& exchange, std::string hash);
+  [[nodiscard]] std::string upload_signature(const std::string& hash, std::string_view until) const;
   async::Task<> create(http::Exchange& exchange, Api api);
   [[nodiscard]] bool within_plan(Refusal& refusal, http::Headers& fields);
   [[nodiscard]] std::string time_of(std::int64_t us) const;
@@ -50,6 +59,7 @@ class Control {
   [[nodiscard]] Value detail(const Box& box) const;
 
   Boxes& boxes_;
+  Builds& builds_;
   const Identity& identity_;
   const config::Config& config_;
   Faults& faults_;

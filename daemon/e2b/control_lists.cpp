@@ -223,10 +223,22 @@ async::Task<> Control::templates(http::Exchange& exchange, Path path) {
   const std::string& method = exchange.request().method;
   std::vector<std::string> names = {"base"};
   for (const auto& [name, ignored] : config_.templates) names.push_back(name);
+  for (const auto& [name, ignored] : builds_.all()) names.push_back(name);
   if (method != "GET") {
-    co_await send_refusal(exchange, {501,
-                                     "templates of this endpoint are made in the configuration, as [template.NAME]; "
-                                     "they cannot be built, tagged or deleted here"});
+    co_await change_template(exchange, std::move(path));
+    co_return;
+  }
+  if (path.size() == 4 && path[2] == "files") {
+    co_await files_address(exchange, path[3]);
+    co_return;
+  }
+  if (path.size() == 5 && path[2] == "builds" && (path[4] == "status" || path[4] == "logs")) {
+    const BuildPtr asked = builds_.build(path[1], path[3]);
+    if (path[4] == "status") {
+      co_await build_status(exchange, asked);
+    } else {
+      co_await build_logs(exchange, asked);
+    }
     co_return;
   }
   if (path[0] == "snapshots") {
@@ -235,13 +247,14 @@ async::Task<> Control::templates(http::Exchange& exchange, Path path) {
   }
   const auto common = [this](const std::string& name) {
     const Boxes::Spawned spawned = boxes_.spawned(name);
+    const Built* built = builds_.find(name);
     Value out;
     out.set("templateID", name);
     out.set("public", false);
     out.set("aliases", Value::Array{name});
     out.set("names", Value::Array{name});
-    out.set("createdAt", time_of(boxes_.began_us()));
-    out.set("updatedAt", time_of(boxes_.began_us()));
+    out.set("createdAt", time_of(built == nullptr ? boxes_.began_us() : built->created_us));
+    out.set("updatedAt", time_of(built == nullptr ? boxes_.began_us() : built->updated_us));
     out.set("lastSpawnedAt", spawned.count == 0 ? Value() : Value(time_of(spawned.last_us)));
     out.set("spawnCount", spawned.count);
     return out;
@@ -250,10 +263,15 @@ async::Task<> Control::templates(http::Exchange& exchange, Path path) {
     const auto found = config_.templates.find(name);
     const config::Template from = found == config_.templates.end() ? config::Template{} : found->second;
     const api::SandboxLimits limits = sandbox::limits_of({}, from, config_.sandbox);
+    const Built* built = builds_.find(name);
     Value out;
-    out.set("buildID", build_of(name));
+    out.set("buildID", built == nullptr ? build_of(name) : built->build);
     out.set("cpuCount", static_cast<std::int64_t>(std::max(1.0, std::round(limits.cpus.value_or(1)))));
     out.set("memoryMB", std::max<std::uint64_t>(128, limits.memory_bytes.value_or(0) >> 20U));
+    if (built != nullptr) {
+      out.set("cpuCount", built->cpus);
+      out.set("memoryMB", built->memory_mib);
+    }
     out.set("diskSizeMB", limits.disk_bytes.value_or(0) >> 20U);
     out.set("envdVersion", kEnvdVersion);
     return out;

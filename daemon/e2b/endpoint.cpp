@@ -71,10 +71,19 @@ Routed route_of(const http::Request& request) {
 
 Endpoint::Endpoint(Surroundings surroundings)
     : with_(std::move(surroundings)),
-      boxes_({.loop = with_.loop, .store = with_.store, .sandboxes = with_.sandboxes, .config = with_.config}),
+      builds_({.loop = with_.loop,
+               .sandboxes = with_.sandboxes,
+               .config = with_.config,
+               .random = with_.random,
+               .directory = with_.directory / "templates"}),
+      boxes_({.loop = with_.loop,
+              .store = with_.store,
+              .sandboxes = with_.sandboxes,
+              .config = with_.config,
+              .builds = builds_}),
       watches_(with_.loop),
       faults_(with_.loop),
-      control_(boxes_, identity_, with_.config, faults_),
+      control_(boxes_, builds_, identity_, with_.config, faults_),
       envd_(boxes_, identity_, watches_),
       ports_(boxes_, identity_) {
   with_.tunnel_router.bind_notification(api::kFilesChanged,
@@ -106,7 +115,7 @@ Result<void> Endpoint::load_identity() {
   if (!secret) return fail(secret.error());
   identity_.api_key = std::move(*key);
   identity_.secret = std::move(*secret);
-  return {};
+  return builds_.load();
 }
 
 async::Task<Result<void>> Endpoint::start() {

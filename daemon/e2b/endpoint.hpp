@@ -53,6 +53,7 @@ class Endpoint final : public http::Handler {
 
   Surroundings with_;
   Identity identity_;
+  Builds builds_;
   Boxes boxes_;
   Watches watches_;
   Faults faults_;

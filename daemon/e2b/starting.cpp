@@ -29,6 +29,27 @@ std::string last_words(const std::optional<api::Text>& text) {
 
 }  // namespace
 
+async::Task<Answered<bool>> Boxes::furnish(BoxPtr box) {
+  const Built* found = with_.builds.find(box->record.template_id);
+  if (found != nullptr) {
+    const Built built = *found;
+    {
+      const Answered<sandbox::Sandboxes::Use> used = co_await use(box);
+      if (!used) co_return std::unexpected(used.error());
+      const Result<void> restored = co_await with_.builds.restore(used->connection(), built.name);
+      if (!restored) co_return std::unexpected(failed(restored.error().message));
+    }
+    if (built.start.empty()) co_return true;
+    Answered<bool> begun = co_await begin(box, built.start, built.ready, built.user);
+    co_return begun;
+  }
+  const auto settings = with_.config.templates.find(box->record.template_id);
+  if (settings == with_.config.templates.end() || settings->second.start.empty()) co_return true;
+  const config::Template from = settings->second;
+  Answered<bool> begun = co_await begin(box, from.start, from.ready, from.user);
+  co_return begun;
+}
+
 async::Task<Answered<bool>> Boxes::begin(BoxPtr box, std::string command, std::string ready, std::string user) {
   Answered<sandbox::Sandboxes::Use> used = co_await use(box);
   if (!used) co_return std::unexpected(used.error());

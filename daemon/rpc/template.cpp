@@ -10,7 +10,7 @@
 namespace swarm::rpc {
 namespace {
 
-/// What `installed` directories are there: "<name>@<version>".
+/// What `installed` directories are there: "<name>@<version>". Blocking.
 std::vector<api::ToolInfo> installed_tools(const std::filesystem::path& tools) {
   std::vector<api::ToolInfo> found;
   std::error_code ignored;
@@ -36,9 +36,6 @@ api::TemplateInfo describe(const Services& services, const std::string& name) {
       .providers = from.provider.empty() ? config.sandbox.provider : from.provider,
       .tools = from.tools,
   };
-  for (const std::string& tool : from.tools) {
-    if (!local::find_tool(services.places.tools, tool)) info.missing_tools.push_back(tool);
-  }
   info.limits = sandbox::limits_of({}, from, config.sandbox);
   info.network = sandbox::network_of(std::nullopt, from, config.sandbox);
   for (const auto& [variable, value] : from.env) info.env.push_back(variable);
@@ -54,7 +51,8 @@ async::Task<Result<api::TemplateInstallReply>> install(Services& services, api::
   if (request.archive) {
     co_return fail(Code::unimplemented, "archive: programs are installed through npm alone; leave it out");
   }
-  const std::vector<api::ToolInfo> before = installed_tools(services.places.tools);
+  const std::vector<api::ToolInfo> before =
+      co_await async::run_blocking(services.loop, [tools = services.places.tools] { return installed_tools(tools); });
   const Result<std::filesystem::path> path = co_await async::run_blocking(
       services.loop, [tools = services.places.tools, tool = request.tool] { return local::install_tool(tools, tool); });
   if (!path) co_return fail(path.error());
@@ -69,17 +67,28 @@ async::Task<Result<api::TemplateInstallReply>> install(Services& services, api::
   co_return reply;
 }
 
+async::Task<Result<api::TemplateListReply>> list(Services& services) {
+  api::TemplateListReply reply;
+  std::set<std::string> names = {"default"};
+  for (const auto& [name, ignored] : services.loaded.config.templates) names.insert(name);
+  for (const std::string& name : names) reply.templates.push_back(describe(services, name));
+  // The disk is looked at elsewhere: it may be slow, and may be another machine's.
+  co_return co_await async::run_blocking(services.loop,
+                                         [tools = services.places.tools, found = std::move(reply)]() mutable {
+                                           for (api::TemplateInfo& info : found.templates) {
+                                             for (const std::string& tool : info.tools) {
+                                               if (!local::find_tool(tools, tool)) info.missing_tools.push_back(tool);
+                                             }
+                                           }
+                                           found.tools = installed_tools(tools);
+                                           return Result<api::TemplateListReply>(std::move(found));
+                                         });
+}
+
 }  // namespace
 
 void add_template_methods(wire::Router& router, Services& services) {
-  router.bind(api::kTemplateList, [&services](wire::CallContext&, api::Empty) {
-    api::TemplateListReply reply;
-    std::set<std::string> names = {"default"};
-    for (const auto& [name, ignored] : services.loaded.config.templates) names.insert(name);
-    for (const std::string& name : names) reply.templates.push_back(describe(services, name));
-    reply.tools = installed_tools(services.places.tools);
-    return Result<api::TemplateListReply>(std::move(reply));
-  });
+  router.bind(api::kTemplateList, [&services](wire::CallContext&, api::Empty) { return list(services); });
   router.bind(api::kTemplateInstall, [&services](wire::CallContext&, api::TemplateInstallRequest request) {
     return install(services, std::move(request));
   });

@@ -3,12 +3,14 @@
 import base64
 import gzip
 import http.client
+import io
 import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import tarfile
 import time
 
 import pytest
@@ -95,9 +97,9 @@ UNCALLED = {
     r"Volume\.(connect|exists|makeDir|readFile|remove|updateMetadata|writeFile)": "of a volume, which is refused",
     r"Secret\.(exists|fill|iamToken|list|update)|SecretPaginator\..*": "of a secret, which is refused",
     r"Sandbox\.deleteSnapshot": "of a snapshot, which is refused",
-    r"Template\.(copy|copyItems|addMcpServer|beta.*|from(AWS|GCP)Registry|getBuildStatus|getTags)":
-        "of a build, which is refused; the rest of a template's description is tried",
-    r"ReadyCmd\.getCmd|LogEntry\.toString": "of a build, which is refused",
+    r"Template\.(addMcpServer|beta.*|from(AWS|GCP)Registry|getTags)":
+        "of images and tags, which are refused; the rest of a template's description is tried",
+    r"ReadyCmd\.getCmd|LogEntry\.toString": "of objects that the SDK makes for itself; they are used in a build",
 }
 
 
@@ -227,7 +229,13 @@ def test_errors_have_the_shape_of_the_api(plain, box):
         ("GET", "/v2/sandboxes?limit=0", None, 400),
         ("GET", "/v2/sandboxes?nextToken=asc.1.s", None, 400),
         ("POST", f"/sandboxes/{sandbox}/snapshots", {}, 501),
-        ("POST", "/v3/templates", {"name": "x"}, 501),
+        ("POST", "/v3/templates", {"name": "no name"}, 400),
+        ("POST", "/v3/templates", {"name": "base"}, 403),
+        ("DELETE", "/templates/base", None, 403),
+        ("DELETE", "/templates/none", None, 404),
+        ("GET", "/templates/none/builds/none/status", None, 400),
+        ("POST", "/v2/templates/none/builds/none", {}, 404),
+        ("POST", "/templates/tags", {"target": "base", "tags": []}, 501),
         ("GET", "/nowhere", None, 404),
     ]:
         got, _, answer = call(plain, method, path, body)
@@ -315,6 +323,53 @@ def test_streams_are_framed_as_connect_says(plain, box):
     status, _, answer = call(plain, "POST", "/filesystem.Filesystem/Stat", compressed,
                              {**route, "content-type": "application/json", "content-encoding": "gzip"}, key=False)
     assert status == 200 and answer["entry"]["type"] == "FILE_TYPE_DIRECTORY"
+
+
+def test_a_template_that_was_built_is_there_until_it_is_deleted(plain):
+    """Files through their address, a build, its log in pages, over a restart of the daemon, and the end."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        info = tarfile.TarInfo("a.txt")
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"abc"))
+    hash = "ab" * 32
+    status, _, asked = call(plain, "POST", "/v3/templates", {"name": "Kept:v1", "cpuCount": 2, "memoryMB": 512})
+    assert (status, asked["templateID"]) == (202, "kept")
+    build = f"/templates/kept/builds/{asked['buildID']}"
+    start = {"fromTemplate": "base", "steps": [{"type": "COPY", "args": ["a.txt", "/home/user/b.txt", "", "0600"], "filesHash": hash},
+                                               {"type": "RUN", "args": ["for i in $(seq 150); do echo line $i; done"]}]}
+    assert call(plain, "POST", "/v2" + build, start)[0] == 400  # nothing uploaded yet
+    status, _, files = call(plain, "GET", f"/templates/kept/files/{hash}")
+    assert (status, files["present"]) == (201, False)
+    to = files["url"].split("/", 3)[3]
+    assert call(plain, "PUT", "/" + to.replace("signature=", "signature=0"), archive.getvalue(), key=False)[0] == 403
+    assert call(plain, "PUT", "/" + to, archive.getvalue(), key=False)[0] == 200
+    assert call(plain, "GET", f"/templates/kept/files/{hash}")[2]["present"] is True
+    assert call(plain, "POST", "/v2" + build, start)[0] == 202
+    assert call(plain, "POST", "/v2" + build, start)[0] == 400  # it does not wait any more
+    seen = []
+
+    def ended():
+        answer = call(plain, "GET", f"{build}/status?logsOffset={len(seen)}&limit=100")[2]
+        seen.extend(entry["message"] for entry in answer["logEntries"])
+        return answer["status"] in ("ready", "error") and not answer["logEntries"] and answer
+
+    assert wait_until(ended, timeout=120, what="the end of the build")["status"] == "ready", seen
+    assert [line for line in seen if line.startswith("line ")] == [f"line {i}" for i in range(1, 151)]
+    newest = call(plain, "GET", f"{build}/logs?direction=backward&limit=1")[2]["logs"]
+    assert [entry["message"] for entry in newest] == [seen[-1]]
+    assert "kept" in [one["templateID"] for one in call(plain, "GET", "/v2/templates")[2]]
+
+    plain.daemon.kill()
+    plain.daemon.start()
+    plain.daemon.ctl("e2b", "serve", "-d", "--listen", f"127.0.0.1:{plain.port}", "--domain", f"sbx.test:{plain.port}")
+    status, _, made = call(plain, "POST", "/sandboxes", {"templateID": "kept", "timeout": 60})
+    assert status == 201, made
+    inside = {"Host": f"49983-{made['sandboxID']}.sbx.test"}
+    assert call(plain, "GET", "/files?path=/home/user/b.txt", headers=inside, key=False)[2] == b"abc"
+    assert call(plain, "DELETE", f"/sandboxes/{made['sandboxID']}")[0] == 204
+    assert call(plain, "DELETE", "/templates/kept")[0] == 204
+    assert call(plain, "POST", "/sandboxes", {"templateID": "kept", "timeout": 60})[0] == 404
 
 
 def test_a_create_whose_answer_is_lost_made_one_sandbox(plain):

@@ -2,8 +2,11 @@
 // was published; the environment leads it to the endpoint. A case that throws fails.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import fs from 'node:fs'
 import https from 'node:https'
 import http from 'node:http'
+import os from 'node:os'
+import path from 'node:path'
 
 const [name, wanted] = process.argv.slice(2)
 const sdk = await import(name)
@@ -513,6 +516,64 @@ const cases = {
     assert.match(await Template.toJSON(Template().fromImage('debian:12').setReadyCmd('true'), false), /debian/)
     assert.equal(await Template.exists('no-such-template'), false)
     assert.equal(await Template.aliasExists('no-such-template'), false)
+  },
+
+  async 'templates: built here'() {
+    if (name === 'e2b-v1') return
+    const { Template } = sdk
+    const context = fs.mkdtempSync(path.join(os.tmpdir(), 'e2b-context-'))
+    try {
+      fs.writeFileSync(path.join(context, 'hello.txt'), 'hello')
+      fs.mkdirSync(path.join(context, 'many', 'deep'), { recursive: true })
+      fs.writeFileSync(path.join(context, 'many', 'deep', 'one'), '1')
+      const described = () =>
+        Template({ fileContextPath: context })
+          .fromTemplate('base')
+          .copy('hello.txt', '/home/user/there/')
+          .copyItems([{ src: 'many', dest: '/home/user/many', mode: 0o700 }])
+          .setEnvs({ BUILT: 'yes' })
+          .setWorkdir('/home/user/work')
+          .runCmd('echo "$BUILT by $(id -un) in $PWD" > made.txt; echo to the log; echo of errors >&2')
+          .makeDir('/workspace/d')
+      const built = 'built-here'
+      const lines = []
+      const started = described().setStartCmd('python3 -m http.server 8123 --directory /home/user', sdk.waitForPort(8123))
+      const told = await Template.build(started, built, {
+        cpuCount: 4, memoryMB: 512, onBuildLogs: (entry) => (entry.toString(), lines.push(`${entry.level} ${entry.message}`)),
+      })
+      assert.ok(lines.includes('info to the log') && lines.includes('warn of errors'), lines.join('\n'))
+      assert.equal((await Template.getBuildStatus(told)).status, 'ready')
+      assert.equal(await Template.exists(built), true)
+      const box = await Sandbox.create(built, { timeoutMs: 60_000, envs: { MINE: '1' } })
+      try {
+        assert.equal(await box.files.read('/home/user/there/hello.txt'), 'hello')
+        assert.equal(await box.files.read('/home/user/many/deep/one'), '1')
+        assert.equal(await box.files.read('/home/user/work/made.txt'), 'yes by user in /home/user/work\n')
+        assert.equal((await box.commands.run('stat -c %a:%U /home/user/many; stat -c %U /workspace/d')).stdout, '700:user\nuser\n')
+        assert.equal((await box.commands.run('echo $BUILT$MINE')).stdout, 'yes1\n')
+        const fetched = 'import urllib.request as r; print(r.urlopen("http://localhost:8123/there/hello.txt").read().decode())'
+        assert.equal((await box.commands.run(`python3 -c '${fetched}'`)).stdout, 'hello\n') // its start command runs
+      } finally {
+        await box.kill()
+      }
+      const again = []
+      await Template.build(started, built, { onBuildLogs: (entry) => again.push(entry.message) })
+      assert.ok(again.some((line) => line.startsWith('CACHED')) && !again.includes('to the log'), again.join('\n'))
+      const onTop = Template().fromTemplate(built).runCmd('cat /home/user/there/hello.txt && exit 3')
+      await assert.rejects(Template.build(onTop, 'on-top'), /exit status 3/)
+      assert.equal(await Template.exists('on-top'), false)
+      await assert.rejects(Template.build(Template().fromTemplate('no-such'), 'on-top'), /no template 'no-such'/)
+      await assert.rejects(Template.build(Template().fromTemplate('base'), 'base'), /configuration/)
+      const background = await Template.buildInBackground(Template().fromTemplate(built).setStartCmd('true', 'true'), 'on-top')
+      for (let tries = 0; ; ++tries) {
+        const { status } = await Template.getBuildStatus(background)
+        if (status === 'ready') break
+        assert.ok(status !== 'error' && tries < 1200, status)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    } finally {
+      fs.rmSync(context, { recursive: true })
+    }
   },
 
   async 'what this endpoint refuses'() {
