@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 
 #include "agentd/cli/ask.hpp"
@@ -35,6 +36,9 @@ constexpr std::chrono::milliseconds kPatience{8000};
 /// Messages can wait for the next event; a file is not to be changed without its lock because agentd was just starting.
 constexpr std::chrono::milliseconds kRestartForMessages{300};
 constexpr std::chrono::milliseconds kRestartForLocks{5000};
+/// How long the transcript is looked at once the program has its answer.
+constexpr int kProofLooks = 100;
+constexpr timespec kProofPause{.tv_sec = 0, .tv_nsec = 300'000'000};
 
 /// The end of the transcript; empty where it cannot be read.
 std::string transcript_end(const std::string& path) {
@@ -111,7 +115,8 @@ Result<HookInput> input_of(const Arguments& args) {
 }
 
 /// What is to be said in the conversation; `repeats` collects what is said a second time.
-std::string context_of(const HookInput& input, const Value& reply, Value::Array& given, Value::Array& seen) {
+std::string context_of(const HookInput& input, const Value& reply, Value::Array& given, Value::Array& seen,
+                       Value::Array& unseen) {
   std::vector<const Value*> letters;
   const bool begins = input.event == "SessionStart";
   const std::string transcript = list_of(reply, "unproven").empty() ? std::string() : transcript_end(input.transcript);
@@ -119,7 +124,10 @@ std::string context_of(const HookInput& input, const Value& reply, Value::Array&
     const std::string id = id_of(letter);
     if (!id.empty() && transcript.find(id) != std::string::npos) {
       seen.emplace_back(id);
-    } else if (begins) {
+      continue;
+    }
+    unseen.emplace_back(id);
+    if (begins) {
       // It went to a conversation that ended before it was in there.
       letters.push_back(&letter);
     }
@@ -127,8 +135,38 @@ std::string context_of(const HookInput& input, const Value& reply, Value::Array&
   for (const Value& letter : list_of(reply, "letters")) {
     letters.push_back(&letter);
     given.emplace_back(id_of(letter));
+    unseen.emplace_back(id_of(letter));
   }
   return (begins ? welcome_text(reply) : std::string()) + agentd::delivery::letters_text(letters);
+}
+
+/// What is given now stands in the transcript only after the program has our answer, and the next event may be hours
+/// away: a process of its own looks for it a while. The program is not kept waiting, and nothing counts because that
+/// time is over.
+void prove_later(const Invocation& call, const std::string& transcript, Value::Array unseen) {
+  if (transcript.empty() || unseen.empty()) return;
+  std::fflush(nullptr);
+  if (fork() != 0) return;  // or there is none: then the next event looks
+  setsid();
+  const int none = open("/dev/null", O_RDWR);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(none, fd);
+  std::int64_t looked_at = -1;
+  for (int look = 0; look < kProofLooks && !unseen.empty(); ++look) {
+    struct stat info{};
+    if (stat(transcript.c_str(), &info) == 0 && info.st_size != looked_at) {
+      looked_at = info.st_size;
+      const std::string text = transcript_end(transcript);
+      Value::Array seen;
+      std::erase_if(unseen, [&](const Value& id) {
+        const bool there = text.find(*id.as_string()) != std::string::npos;
+        if (there) seen.push_back(id);
+        return there;
+      });
+      confirm(call, std::move(seen), "seen", "transcript");
+    }
+    if (!unseen.empty()) nanosleep(&kProofPause, nullptr);
+  }
+  _exit(0);
 }
 
 /// What went wrong between us and agentd.
@@ -181,15 +219,18 @@ int hook(const Invocation& call) {
   }
   Value::Array given;
   Value::Array seen;
-  const std::string context = context_of(*input, *reply, given, seen);
+  Value::Array unseen;
+  const std::string context = context_of(*input, *reply, given, seen, unseen);
   // Somebody was faster than the wake-up: the model is not to be bothered with nothing.
   if (wake && context.empty()) {
     return print_answer(answer_stopped("The messages have been read already."));
   }
   const int written = print_answer(answer_with_context(input->event, context));
   if (written != kExitOk) return kExitFailed;
+  const bool look_again = !given.empty() || input->event == "Stop";
   if (takes) confirm(call, std::move(given), "delivered", "hook:" + input->event);
   confirm(call, std::move(seen), "seen", "transcript");
+  if (look_again) prove_later(call, input->transcript, std::move(unseen));
   return kExitOk;
 }
 

@@ -220,6 +220,11 @@ async::Task<> Delivery::serve(std::string agent, std::shared_ptr<Served> served)
   mail_.notify_all();
 }
 
+async::Task<bool> Delivery::has_mail(Delivery* self, std::string agent) {
+  const Result<Standing> now = co_await self->standing(std::move(agent));
+  co_return !now || now->unread > 0;
+}
+
 async::Task<std::string> Delivery::wake(std::string agent, std::shared_ptr<Served> served) {
   // What its hooks took since the look is not worth a turn.
   const Result<Standing> still = co_await standing(agent);
@@ -227,7 +232,10 @@ async::Task<std::string> Delivery::wake(std::string agent, std::shared_ptr<Serve
   const std::uint64_t before = served->hooks;
   api::PanePromptRequest prompt{.pane = agent, .wait_ms = kStillReady, .confirm_ms = timing_.paste_shows};
   prompt.text.bytes = kWakeLine;
-  const Result<api::PanePromptReply> sent = co_await panes_.prompt(std::move(prompt));
+  const Result<api::PanePromptReply> sent =
+      co_await panes_.prompt(std::move(prompt), [this, &agent] { return has_mail(this, agent); });
+  // Somebody else woke it, and it took them.
+  if (!sent && sent.error().code == Code::cancelled) co_return std::string();
   if (!sent) co_return sent.error().message;
   const MonoTime deadline = loop_.clock().now() + timing_.hook_answers;
   while (served->hooks == before && loop_.clock().now() < deadline) {

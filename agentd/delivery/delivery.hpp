@@ -58,6 +58,7 @@ class Delivery {
   async::Task<> serve(std::string agent, std::shared_ptr<Served> served);
   async::Task<Result<std::vector<std::string>>> with_mail();
   async::Task<Result<Standing>> standing(std::string agent);
+  static async::Task<bool> has_mail(Delivery* self, std::string agent);
   /// Tries once; what stands in the way, or nothing.
   async::Task<std::string> wake(std::string agent, std::shared_ptr<Served> served);
   async::Task<std::string> paste(std::string agent);

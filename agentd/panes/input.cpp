@@ -36,6 +36,18 @@ std::string without_blanks(std::string_view text) {
   return out;
 }
 
+/// Whether the composer shows this (`wanted` has no blanks) and nothing else. Characters outside ASCII are not compared
+/// where it has some: programs leave out what has no width, and put others in another order.
+bool same_words(std::string_view typed, const std::string& wanted) {
+  const auto plain = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  std::string shown = without_blanks(typed);
+  if (std::ranges::all_of(wanted, plain)) return shown == wanted;
+  std::erase_if(shown, std::not_fn(plain));
+  std::string expected = wanted;
+  std::erase_if(expected, std::not_fn(plain));
+  return shown == expected;
+}
+
 constexpr std::string_view kKeyNames[] = {
     "Enter", "Escape", "Space", "Tab",  "BTab",     "BSpace", "Up", "Down",   "Left", "Right",  "Home", "End",
     "PgUp",  "PageUp", "PPage", "PgDn", "PageDown", "NPage",  "DC", "Delete", "IC",   "Insert", "F1",   "F2",
@@ -211,7 +223,7 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
       co_return fail(not_ready(*pane, seen->state, seen->composer));  // it came up meanwhile: a key would answer it
     }
     if (there && filled && seen->log_end == log_end) {
-      if (!comparable || without_blanks(seen->composer->typed) == wanted) break;
+      if (!comparable || same_words(seen->composer->typed, wanted)) break;
       // Keys of a person came in between: what is there now is theirs to send.
       if (loop_.clock().now() >= deadline) co_return fail(not_ready(*pane, api::PaneState::typing, seen->composer));
     }
@@ -252,7 +264,7 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
   }
 }
 
-async::Task<Result<api::PanePromptReply>> Panes::prompt(api::PanePromptRequest request) {
+async::Task<Result<api::PanePromptReply>> Panes::prompt(api::PanePromptRequest request, StillWanted still_wanted) {
   const Result<Shared> found = find(request.pane);
   if (!found) co_return fail(found.error());
   const Shared& pane = *found;
@@ -265,6 +277,11 @@ async::Task<Result<api::PanePromptReply>> Panes::prompt(api::PanePromptRequest r
   const auto turn = co_await pane->input.take();
   const Result<void> ready = co_await until_ready(pane, deadline);
   if (!ready) co_return fail(ready.error());
+  if (still_wanted) {
+    auto asking = still_wanted();
+    const bool wanted = co_await std::move(asking);
+    if (!wanted) co_return fail(Code::cancelled, "what it was about is settled");
+  }
   Result<api::PanePromptReply> reply = co_await deliver(pane, std::move(clean.text), request.confirm_ms);
   if (reply) reply->removed_bytes = clean.removed_bytes;
   co_return reply;

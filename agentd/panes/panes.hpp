@@ -43,7 +43,10 @@ class Panes {
   async::Task<Result<api::PaneInfo>> restart(api::PaneRestartRequest request);
   async::Task<Result<api::PaneScreenReply>> screen(api::PaneScreenRequest request);
   async::Task<Result<api::PaneSendReply>> send(api::PaneSendRequest request);
-  async::Task<Result<api::PanePromptReply>> prompt(api::PanePromptRequest request);
+  /// Asked just before a prompt is typed, when nobody else types: what it is about may be settled.
+  using StillWanted = std::function<async::Task<bool>()>;
+  /// `cancelled` where `still_wanted` says that it is not.
+  async::Task<Result<api::PanePromptReply>> prompt(api::PanePromptRequest request, StillWanted still_wanted = nullptr);
   /// Empties the composer if nothing but this line stands in it, or does so within `wait`; whether it did. For a prompt
   /// that the program gave back.
   async::Task<bool> take_back(std::string pane, std::string line, std::chrono::milliseconds wait);

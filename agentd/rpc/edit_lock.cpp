@@ -19,7 +19,7 @@ constexpr std::chrono::hours kRenewBelow{3};
 constexpr std::string_view kReason = "changes it with ";
 constexpr std::string_view kReservedReason = "reserved until it is merged; changed with ";
 
-bool reserved_by_edit(const Lease& lease) { return lease.reason.starts_with(kReservedReason); }
+bool reserved_by_edit(const Lease& lease) { return lease.purpose == coord::LockPurpose::edit; }
 
 std::vector<git::Reserved> listed(const Step& step, const std::optional<std::string>& repo,
                                   const std::optional<std::string>& agent) {
@@ -53,6 +53,7 @@ async::Task<Result<std::optional<std::string>>> lock_for_edit(TeamService& servi
                               .key = std::move(*key),
                               .mode = coord::LockMode::exclusive,
                               .reason = std::string(own ? kReservedReason : kReason) + with,
+                              .purpose = own ? coord::LockPurpose::edit : coord::LockPurpose::asked,
                               .ttl = own ? coord::Span(kReserved) : coord::Span(kShared)};
     const Result<coord::Acquired> got = co_await host.acquire(std::move(wanted), coord::Span(0));
     if (!got && got.error().code != Code::failed_precondition) co_return fail(got.error());

@@ -66,6 +66,16 @@ std::string nudge_text(const StallStep& step) {
                    step.seen);
 }
 
+async::Task<bool> has_mail(Team* team, std::string agent) {
+  const auto host = team->host();
+  if (!host) co_return false;
+  auto asking = (*host)->with_locks("team.mail", [](coord::Step& step) { return step.messages.unread(step.turn); });
+  const auto unread = co_await std::move(asking);
+  if (!unread) co_return true;  // the store is busy: rather once too often
+  const auto mail = unread->find(agent);
+  co_return mail != unread->end() && mail->second > 0;
+}
+
 std::string ended_text(const api::PaneInfo& pane) {
   if (pane.oom_killed) return "its program ran out of memory";
   if (pane.signal) return fmt::format("its program was ended by signal {}", *pane.signal);
@@ -241,7 +251,12 @@ async::Task<Result<void>> Keeper::take(std::string agent, StallStep step) {
 async::Task<Result<void>> Keeper::nudge(std::string agent, StallStep step) {
   if (step.kind == api::StallKind::asleep) {
     const api::PanePromptRequest prompt{.pane = agent, .text = api::Text{nudge_text(step)}, .wait_ms = kPromptWait};
-    const Result<api::PanePromptReply> prompted = co_await panes_.prompt(prompt);
+    // Its mail may go on another way while it is waited for: a prompt for nothing would cost it a turn.
+    const Result<api::PanePromptReply> prompted =
+        co_await panes_.prompt(prompt, [this, &agent] { return has_mail(&team_, agent); });
+    if (!prompted && prompted.error().code == Code::cancelled) {
+      co_return fail(Code::cancelled, "not needed: it has taken its mail meanwhile");
+    }
     if (!prompted) co_return fail(prompted.error());
     co_return {};
   }

@@ -18,12 +18,12 @@ constexpr Sql kSave{"coord.save",
                     "UPDATE coord_swarms SET epoch = ?, fence = ?, revision = ?, last_us = max(last_us, ?),"
                     " paused_us = ? WHERE swarm = ?"};
 constexpr Sql kLeases{"coord.leases",
-                      "SELECT id, agent, proven, repository, kind, path, mode, reason, granted_us, expires_us, epoch,"
-                      " counter FROM coord_leases WHERE swarm = ?"};
+                      "SELECT id, agent, proven, repository, kind, path, mode, reason, purpose, granted_us,"
+                      " expires_us, epoch, counter FROM coord_leases WHERE swarm = ?"};
 constexpr Sql kPutLease{
     "coord.put_lease",
     "INSERT OR REPLACE INTO coord_leases (swarm, id, agent, proven, repository, kind, path, mode,"
-    " reason, granted_us, expires_us, epoch, counter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+    " reason, purpose, granted_us, expires_us, epoch, counter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
 constexpr Sql kDropLease{"coord.drop_lease", "DELETE FROM coord_leases WHERE swarm = ? AND id = ?"};
 
 Result<void> write_change(const Turn& turn, const LockChange& change) {
@@ -33,7 +33,8 @@ Result<void> write_change(const Turn& turn, const LockChange& change) {
   if (lease.expires) expires = lease.expires->us;
   return turn.db.run(kPutLease, turn.swarm, lease.id, lease.owner.agent, lease.owner.proven, lease.key.repository,
                      static_cast<int>(lease.key.kind), Bytes{lease.key.path}, static_cast<int>(lease.mode),
-                     lease.reason, lease.granted.us, expires, lease.fence.epoch, lease.fence.counter);
+                     lease.reason, static_cast<int>(lease.purpose), lease.granted.us, expires, lease.fence.epoch,
+                     lease.fence.counter);
 }
 
 std::optional<Moment> earlier(std::optional<Moment> a, std::optional<Moment> b) {
@@ -86,10 +87,11 @@ Result<void> Coordination::create(store::Database& db, StepTime time) {
 }
 
 Result<void> Coordination::load_leases(store::Database& db) {
-  auto rows = db.all<std::string, std::string, bool, std::string, int, Bytes, int, std::string, std::int64_t,
+  auto rows = db.all<std::string, std::string, bool, std::string, int, Bytes, int, std::string, int, std::int64_t,
                      std::optional<std::int64_t>, std::int64_t, std::int64_t>(kLeases, swarm_);
   if (!rows) return fail(rows.error());
-  for (auto& [id, agent, proven, repository, kind, path, mode, reason, granted, expires, epoch, counter] : *rows) {
+  for (auto& [id, agent, proven, repository, kind, path, mode, reason, purpose, granted, expires, epoch, counter] :
+       *rows) {
     Result<LockKey> key =
         recorded_key(std::move(repository), static_cast<LockKind>(kind), std::move(path.data), options_.paths);
     if (!key) return fail(key.error(), "lock " + id);
@@ -98,6 +100,7 @@ Result<void> Coordination::load_leases(store::Database& db) {
                     .key = std::move(*key),
                     .mode = static_cast<LockMode>(mode),
                     .reason = std::move(reason),
+                    .purpose = static_cast<LockPurpose>(purpose),
                     .granted = {granted},
                     .expires = expires ? std::optional(Moment{*expires}) : std::nullopt,
                     .fence = {epoch, counter}});

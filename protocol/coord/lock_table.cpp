@@ -161,6 +161,7 @@ Lease LockTable::grant(const LockRequest& request, Moment now, bool waited) {
               .key = request.key,
               .mode = request.mode,
               .reason = request.reason,
+              .purpose = request.purpose,
               .granted = now,
               .expires = request.ttl ? std::optional(now + *request.ttl) : std::nullopt,
               .fence = fence_};
@@ -175,6 +176,8 @@ Result<Acquired> LockTable::acquire(LockRequest request, Moment now) {
   if (Lease* mine = held(request);
       mine != nullptr && (mine->mode == LockMode::exclusive || request.mode == LockMode::shared)) {
     mine->expires = later(mine->expires, request.ttl ? std::optional(now + *request.ttl) : std::nullopt);
+    // Once a change depends on it, it goes with the change, whoever asked before or asks after.
+    if (request.purpose == LockPurpose::edit) mine->purpose = LockPurpose::edit;
     if (!request.reason.empty()) mine->reason = request.reason;
     changes_.push_back({.id = mine->id, .lease = *mine});
     return Acquired{.lease = *mine, .renewed = true};

@@ -43,6 +43,12 @@ struct LockOwner {
   bool operator==(const LockOwner&) const = default;
 };
 
+/// What a lock is for, where that decides how it ends. The numbers are recorded.
+enum class LockPurpose : std::uint8_t {
+  asked = 0,  ///< somebody asked for it, and gives it back
+  edit = 1,   ///< an edit took it: it goes with the change, once that is merged or dropped
+};
+
 /// What is asked for.
 struct LockRequest {
   std::string id;  ///< of the lease to be; unique
@@ -50,6 +56,7 @@ struct LockRequest {
   LockKey key;
   LockMode mode = LockMode::exclusive;
   std::string reason;
+  LockPurpose purpose = LockPurpose::asked;
   /// How long it holds unless renewed; nothing: until it is released or its owner is gone.
   std::optional<Span> ttl;
   /// Until when to stand in line; nothing: granted at once or refused.
@@ -63,6 +70,7 @@ struct Lease {
   LockKey key;
   LockMode mode = LockMode::exclusive;
   std::string reason;
+  LockPurpose purpose = LockPurpose::asked;
   Moment granted{};
   std::optional<Moment> expires;
   Fence fence{};

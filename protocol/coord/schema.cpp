@@ -87,6 +87,11 @@ constexpr std::array kMigrations = {
       ) STRICT, WITHOUT ROWID;
     )"},
     store::Migration{2, "lead of a swarm", "ALTER TABLE coord_agents ADD COLUMN lead INTEGER NOT NULL DEFAULT 0;"},
+    // Until then edits were told by the words of their reason.
+    store::Migration{3, "purpose of a lock", R"(
+      ALTER TABLE coord_leases ADD COLUMN purpose INTEGER NOT NULL DEFAULT 0;
+      UPDATE coord_leases SET purpose = 1 WHERE reason GLOB 'reserved until it is merged; changed with *';
+    )"},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "protocol/async/task_set.hpp"
+#include "protocol/async/timer.hpp"
 #include "protocol/coord/host.hpp"
 #include "protocol/coord/schema.hpp"
 #include "protocol/store/store.hpp"
@@ -21,6 +22,8 @@ constexpr int kTurns = 10;
 constexpr int kSenders = 20;
 constexpr int kInFlight = 4;  // of each sender
 constexpr int kMessages = 20'000;
+constexpr int kRate = 5'000;  // a second
+constexpr int kSteadily = 15'000;
 const std::string kText(200, 'x');
 
 constexpr std::array kRivalMigrations = {store::Migration{
@@ -51,6 +54,19 @@ async::Task<> send_in_turn(Host* host, int from, int count, bench::Samples* samp
     auto sent = co_await std::move(sending);
     samples->add(clock->now() - start);
     must(std::move(sent));
+  }
+}
+
+/// The design's rate, whoever waits: each tick asks for what is due by then.
+async::Task<> send_steadily(async::Loop* loop, Host* host, async::TaskSet* set, bench::Samples* samples) {
+  const Clock* clock = &loop->clock();
+  const MonoTime start = clock->now();
+  for (int sent = 0; sent < kSteadily;) {
+    const auto due = static_cast<int>(std::chrono::duration<double>(clock->now() - start).count() * kRate);
+    for (; sent < std::min(due, kSteadily); ++sent) {
+      set->spawn(send_in_turn(host, sent % kSenders, 1, samples, clock));
+    }
+    co_await async::sleep_for(*loop, std::chrono::milliseconds(1));
   }
 }
 
@@ -140,6 +156,16 @@ struct Bench {
     report.add_latency("coord: message accepted, 80 at once", latency, "SQLite, one commit a row", rival);
   }
 
+  void steadily() {
+    bench::Samples latency;
+    {
+      async::TaskSet set(loop);
+      loop.block_on(send_steadily(&loop, host.get(), &set, &latency));
+      loop.block_on(set.join());
+    }
+    report.add_latency("coord: message accepted, 5,000 a second", latency, "", {});
+  }
+
   void locks() {
     bench::Samples ours;
     loop.block_on(lock_in_turn(host.get(), 5'000, &ours, &clock));
@@ -164,6 +190,7 @@ int main(int argc, char** argv) {
   const std::string json = bench::json_path_from(argc, argv);
   Bench bench;
   bench.messages();
+  bench.steadily();
   bench.locks();
   const store::WriterStats stats = bench.store->stats();
   std::printf("jobs=%llu batches=%llu fsynced=%llu\n", static_cast<unsigned long long>(stats.jobs),

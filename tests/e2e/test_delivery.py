@@ -18,6 +18,11 @@ DEAF = COMPOSER.replace('typed += data[6:end]', 'typed += data[6:end]; deaf = Tr
     'typed = b""\n', 'typed = b""\ndeaf = False\n', 1)
 
 
+# Loses the first paste: whoever pasted it stands at the composer and waits for it to show.
+LOSES = COMPOSER.replace('typed += data[6:end]', 'typed += data[6:end] if lost else b""; lost = True').replace(
+    'typed = b""\n', 'typed = b""\nlost = False\n', 1)
+
+
 @pytest.fixture
 def team(daemon):
     made = Team(daemon)
@@ -26,11 +31,11 @@ def team(daemon):
     return made
 
 
-def composer(team, source=COMPOSER, pace="0.02"):
+def composer(team, source=COMPOSER, pace="0.02", delivery="paste"):
     team.rpc.call("files.write", {"sandbox": team.sandbox, "path": "/tmp/composer.py", "data": source.encode()})
     team.rpc.call("pane.open", {
         "sandbox": team.sandbox, "pane": "agent-0", "user": "agent-0", "cwd": "/tmp",
-        "program": {**PROGRAM, "delivery": "paste"},
+        "program": {**PROGRAM, "delivery": delivery},
         "argv": ["/usr/bin/python3", "/tmp/composer.py", "/tmp/agent-0.record", pace]})
     team.rpc.call("pane.wait", {"sandbox": team.sandbox, "pane": "agent-0", "states": ["ready"]})
 
@@ -98,6 +103,28 @@ def test_an_enter_that_is_swallowed_is_given_again(team):
     wait_until(lambda: [one["id"] for one in letters(team)] == [id], what="the message")
     wait_until(lambda: info(team)["unread"] == 0, what="its delivery")
     assert len(prompts(team)) == 1
+
+
+def test_it_is_not_woken_for_mail_that_it_has_read(team):
+    """What wakes an idle agent, and what nudges one that sleeps over its mail, stand in line for the same composer."""
+    team.rpc.call("team.open", {"sandbox": team.sandbox, "swarm": team.swarm, "name": "one",
+                                "messages_per_minute": 1_000_000, "patience": {"asleep_ms": 50, "rung_ms": 600_000}})
+    composer(team, LOSES, delivery="hooks")
+    pane = {"sandbox": team.sandbox, "pane": "agent-0"}
+    other = team.daemon.rpc()
+    holds = other.request("pane.prompt", {**pane, "text": "lost", "confirm_ms": 6000})
+    read = send(team, "read before anybody got to type")
+    # The keeper looks every 50 ms: it and the delivery are in line long before this is over. What is checked does not
+    # depend on it.
+    for _ in range(20):
+        team.rpc.call("pane.wait", {**pane, "states": ["ready"]})
+        team.run("root", "sleep", "0.1")
+    assert [m["message"]["id"] for m in team.json_as(0, "inbox")["letters"]] == [read]
+    with pytest.raises(RpcError, match="did not show"):
+        other.wait(holds)
+    team.rpc.call("pane.prompt", {**pane, "text": "behind them"})
+    wait_until(lambda: "behind them" in prompts(team), timeout=60, what="the last in line")
+    assert prompts(team) == ["behind them"]
 
 
 def test_what_is_in_the_way_is_told_and_what_was_read_is_not_pasted(team):

@@ -38,6 +38,17 @@ def copy(team, id):
     return team.rpc.call("message.show", {"id": id})["deliveries"][0]
 
 
+def test_what_is_given_is_seen_without_another_event(team):
+    """A program writes its transcript once it has the hook's answer, and may then be silent for hours."""
+    sent = team.json_as(1, "send", "agent-0", "seen soon")["id"]
+    event = json.dumps({"session_id": "s", "cwd": "/workspace", "transcript_path": "/home/agent-0/later"})
+    team.rpc.call("pane.open", {
+        "sandbox": team.sandbox, "pane": "agent-0", "user": "agent-0",
+        "argv": ["/bin/sh", "-c", f"swarm hook PostToolUse '{event}' > ~/answer; cp ~/answer ~/later; exec sleep 600"]})
+    wait_until(lambda: copy(team, sent)["state"] == "seen", timeout=60, what="the proof")
+    assert (copy(team, sent)["delivered_by"], copy(team, sent)["seen_by"]) == ("hook:PostToolUse", "transcript")
+
+
 def test_messages_enter_the_conversation_once(team):
     began = hook(team, 0, "SessionStart", source="startup")
     assert "You are agent-0" in context(began) and not letters(context(began))

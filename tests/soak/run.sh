@@ -29,6 +29,7 @@ run_bytes() { soak_test endurance 'little_memory'; }
 run_kills() { soak_test endurance 'kills'; }
 run_growth() { soak_test growth 'memory'; }
 run_pastes() { soak_test delivery 'nasty'; }
+run_folded() { SWARM_REAL_AGENTS=1 soak_test pastes_real 'whole'; }
 run_agents() { SWARM_REAL_AGENTS=1 soak_test talk 'several'; }
 run_messages() { soak_test messages 'arrives_once'; }
 run_plan() { SWARM_E2B_CREATES=${SWARM_E2B_CREATES:-1000} soak_test e2b_cloud 'plans_limits'; }
@@ -81,11 +82,12 @@ declare -A about=(
   [trees]='real trees of thousands of files travel into a sandbox and back, byte for byte (SWARM_REAL_TREES: others)'
   [planted-locks]='each planted mistake in overlap, line, lease or token makes a property of locks fail'
   [pastes]='5,000 nasty messages pasted to a program while agentd is killed 20 times'
+  [folded]='400 nasty prompts for each of Claude Code and Codex, one turn each and whole'
   [agents]='8 panes of Claude Code at once'
   [planted]='each planted bug is found by its fuzz target within a minute'
   [planted-properties]='each planted mistake in limits, capacity, ledger, budgets, shares and votes makes its property fail'
 )
-names=(cuts store calls bytes kills growth messages races commits trees plan uploads pastes agents planted planted-properties planted-locks crash crash-e2b deploy)
+names=(cuts store calls bytes kills growth messages races commits trees plan uploads pastes folded agents planted planted-properties planted-locks crash crash-e2b deploy)
 
 if [ "${1:-}" = --list ]; then
   for name in "${names[@]}"; do printf '%-18s %s\n' "$name" "${about[$name]}"; done

@@ -135,7 +135,9 @@ TEST_CASE_METHOD(Hosted, "what was acknowledged is there after a restart, with l
   Slot again;
   {
     async::TaskSet tasks(loop);
-    tasks.spawn(into(host->acquire(request("a", "x"), 0s), first));
+    LockRequest wanted = request("a", "x");
+    wanted.purpose = LockPurpose::edit;
+    tasks.spawn(into(host->acquire(std::move(wanted), 0s), first));
     loop.run_until_idle();
   }
   const Fence fence = (*first)->lease->fence;
@@ -146,6 +148,10 @@ TEST_CASE_METHOD(Hosted, "what was acknowledged is there after a restart, with l
     loop.run_until_idle();
   }
   REQUIRE_FALSE(*again);
+  const std::string id = (*first)->lease->id;
+  const auto purpose = must(loop.block_on(host->with_locks(
+      "test.purpose", [id](Step& step) { return Result<LockPurpose>(step.locks.leases().at(id).purpose); })));
+  CHECK(purpose == LockPurpose::edit);
   Slot other;
   {
     async::TaskSet tasks(loop);

@@ -70,6 +70,24 @@ TEST_CASE("a lock is taken, refused to others with holder, time and reason, rene
   REQUIRE(t.take("agent-2", "src/a.c"));
 }
 
+TEST_CASE("a lock that an edit needs is the edit's, whatever words are its reason") {
+  Table t;
+  const auto edit = [&t](const std::string& path) {
+    LockRequest request = t.request("agent-1", path);
+    request.purpose = LockPurpose::edit;
+    return t.locks.acquire(std::move(request), t.now);
+  };
+  const auto asked = t.take("agent-1", "asked.c");
+  REQUIRE(asked);
+  CHECK(asked->lease->purpose == LockPurpose::asked);
+  CHECK(edit("asked.c")->lease->purpose == LockPurpose::edit);
+  const auto taken = edit("edited.c");
+  REQUIRE(taken);
+  CHECK(taken->lease->purpose == LockPurpose::edit);
+  const auto again = t.take("agent-1", "edited.c");
+  CHECK((again->renewed && again->lease->purpose == LockPurpose::edit && again->lease->id == taken->lease->id));
+}
+
 TEST_CASE("an agent never conflicts with itself, and globs conflict in both directions") {
   Table t;
   REQUIRE(t.take("agent-1", "src/a.c"));
