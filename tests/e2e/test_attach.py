@@ -2,6 +2,7 @@
 however it ends."""
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -94,5 +95,28 @@ def test_an_editor_works_through_it(daemon, rpc, box):
         terminal.until(b"back in the 1st screen")
         terminal.type(b"\x10\x11")
         assert wait_until(lambda: terminal.read() or terminal.process.poll() is not None, timeout=60, what="its end")
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("program", ["top", "htop"])
+def test_a_screen_that_paints_itself_works_through_it(daemon, rpc, box, program):
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed")
+    open_shell(rpc, box)
+    terminal = swarmctl(daemon, "attach", "agent-0")
+    try:
+        terminal.until(b"ready$", timeout=60)
+        terminal.type(f"{program}; echo back with $((40 + 2))\r".encode())
+        terminal.until(b"PID", timeout=60)
+        terminal.until(b"bash", timeout=60)
+        # Another size while it paints; then its own key ends it.
+        terminal.resize(80, 20)
+        os.kill(terminal.process.pid, signal.SIGWINCH)
+        terminal.type(b"q")
+        terminal.until(b"back with 42", timeout=60)
+        terminal.type(b"\x10\x11")
+        wait_until(lambda: terminal.read() or terminal.process.poll() is not None, timeout=60, what="its end")
+        assert terminal.process.returncode == 0
     finally:
         terminal.close()
