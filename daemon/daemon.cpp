@@ -7,6 +7,7 @@
 
 #include "daemon/config/report.hpp"
 #include "daemon/providers/e2b/settings.hpp"
+#include "daemon/providers/local/setup.hpp"
 #include "daemon/providers/registry.hpp"
 #include "daemon/rpc/e2b.hpp"
 #include "daemon/rpc/health.hpp"
@@ -187,7 +188,18 @@ Result<void> Daemon::open() {
   rpc::add_pool_methods(*router_, *services_);
   rpc::add_sandbox_methods(*router_, *services_);
   rpc::add_team_methods(*router_, *services_);
-  rpc::add_template_methods(*router_, *services_);
+  std::optional<e2b::Settings> account;
+  if (config.e2b.enabled && !setup_.parts.make_providers) {
+    Result<e2b::Settings> settings = e2b::settings_from(config, accounts_->vault());
+    if (!settings) return fail(settings.error(), "provider e2b");
+    account = std::move(*settings);
+  }
+  std::error_code unreadable;
+  const Result<local::Installation> installed =
+      local::find_installation(std::filesystem::read_symlink("/proc/self/exe", unreadable));
+  template_builds_ = std::make_unique<templates::Builds>(
+      loop_, std::move(account), installed ? installed->bundle : std::filesystem::path(), setup_.places.state);
+  rpc::add_template_methods(*router_, *services_, *template_builds_);
   rpc::add_e2b_methods(*router_, *e2b_endpoint_);
   accounts_->add_methods(*router_);
   teams_->add_methods(*router_, *tunnel_router_);

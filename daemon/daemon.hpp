@@ -18,6 +18,7 @@
 #include "daemon/team/chronicle.hpp"
 #include "daemon/team/residences.hpp"
 #include "daemon/teams.hpp"
+#include "daemon/templates/builds.hpp"
 
 namespace swarm {
 
@@ -94,6 +95,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<team::Residences> residences_;
   std::unique_ptr<e2b_endpoint::Endpoint> e2b_endpoint_;
   std::unique_ptr<team::Chronicle> chronicle_;
+  std::unique_ptr<templates::Builds> template_builds_;
   std::unique_ptr<rpc::Services> services_;
   std::unique_ptr<Server> server_;
   Duration drain_{0};

@@ -16,6 +16,10 @@ namespace swarm::team {
 class Residences;
 }
 
+namespace swarm::templates {
+class Builds;
+}
+
 namespace swarm::rpc {
 
 /// What a method may ask of the program around it.
@@ -57,6 +61,6 @@ void add_forward_methods(wire::Router& router, Services& services);
 void add_pane_methods(wire::Router& router, Services& services);
 void add_sandbox_methods(wire::Router& router, Services& services);
 void add_team_methods(wire::Router& router, Services& services);
-void add_template_methods(wire::Router& router, Services& services);
+void add_template_methods(wire::Router& router, Services& services, templates::Builds& builds);
 
 }  // namespace swarm::rpc

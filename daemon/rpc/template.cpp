@@ -4,6 +4,7 @@
 #include "daemon/providers/local/template.hpp"
 #include "daemon/rpc/services.hpp"
 #include "daemon/sandbox/sandboxes.hpp"
+#include "daemon/templates/builds.hpp"
 #include "protocol/api/template.hpp"
 #include "protocol/async/blocking.hpp"
 
@@ -87,7 +88,26 @@ async::Task<Result<api::TemplateListReply>> list(Services& services) {
 
 }  // namespace
 
-void add_template_methods(wire::Router& router, Services& services) {
+void add_template_methods(wire::Router& router, Services& services, templates::Builds& builds) {
+  router.bind(api::kTemplateCheck, [&builds](wire::CallContext&, api::TemplateBuildRequest request) {
+    return builds.check(std::move(request));
+  });
+  router.bind(api::kTemplateBuild, [&builds](wire::CallContext& context, api::TemplateBuildRequest request) {
+    // The caller's connection outlives its call.
+    return builds.build(std::move(request), [connection = &context.connection](const api::TemplateBuildLine& line) {
+      const Result<void> told =
+          connection->notify(api::kTemplateBuildLine.name, Value(Value::Array{api::encode(line)}));
+      static_cast<void>(told);  // `template.logs` has it
+    });
+  });
+  router.bind(api::kTemplateLogs, [&builds](wire::CallContext&, api::TemplateLogsRequest request) {
+    return builds.logs(std::move(request));
+  });
+  router.bind(api::kTemplateRemove, [&builds](wire::CallContext&, api::TemplateRemoveRequest request) {
+    return builds.remove(std::move(request));
+  });
+  router.bind(api::kTemplateRemote, [&builds](wire::CallContext&, api::Empty) { return builds.remote(); });
+
   router.bind(api::kTemplateList, [&services](wire::CallContext&, api::Empty) { return list(services); });
   router.bind(api::kTemplateInstall, [&services](wire::CallContext&, api::TemplateInstallRequest request) {
     return install(services, std::move(request));

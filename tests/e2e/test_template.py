@@ -14,7 +14,7 @@ import msgpack
 import pytest
 
 from conftest import BUILD, Daemon, wait_until
-from e2b_cloud import free_port
+from e2b_cloud import Cloud, free_port
 from test_e2b_sdk import NODE
 
 HERE = pathlib.Path(__file__).parent
@@ -181,3 +181,83 @@ def test_the_container_ends_when_it_is_told_to(engine, image, tmp_path):
         assert engine.run("inspect", "--format", "{{.State.ExitCode}}", made.id, text=True).strip() == "0"
     finally:
         made.close()
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    made = Cloud()
+    yield made
+    made.close()
+
+
+DOCKERFILE = """
+FROM debian:12 AS low
+ARG WORD=given
+ENV KEPT=${WORD}
+COPY --chown=user:user --chmod=0750 bin /home/user/bin
+RUN echo "as $(id -un)" > /home/user/low.txt; echo a line of the build
+FROM low AS high
+COPY *.txt /workspace/texts/
+USER user
+CMD ["python3", "-m", "http.server", "8200"]
+"""
+
+
+def test_a_template_is_built_and_used_through_the_command(cloud, tmp_path):
+    """`swarmctl template` from a directory, over TLS, at an E2B that is our endpoint."""
+    account = cloud.account()
+    (tmp_path / "bin/deep").mkdir(parents=True)
+    (tmp_path / "bin/tool").write_text("#!/bin/sh\necho tool\n")
+    (tmp_path / "bin/deep" / ("long" * 40)).write_text("name")
+    (tmp_path / "bin/link").symlink_to("tool")
+    (tmp_path / "one.txt").write_text("1")
+    (tmp_path / "two.txt").write_text("2")
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / "e2b.toml").write_text('template_name = "mine"\ndockerfile = "Dockerfile"\nfrom_template = "base"\n'
+                                       'team_id = "unused"\nready_cmd = "true"\ncpu_count = 4\nmemory_mb = 512\n')
+
+    told = json.loads(account.ctl("--json", "template", "check", tmp_path, "--build-arg", "WORD=w").stdout)
+    assert (told["name"], told["from"], told["start"]) == ("mine", "base", "python3 -m http.server 8200")
+    copies = [step for step in told["steps"] if step["type"] == "COPY"]
+    assert [step["args"][:2] for step in copies] == [["bin", "/home/user/bin"], ["*.txt", "/workspace/texts/"]]
+    assert copies[1]["size_bytes"] == 2 and len(copies[1]["hash"]) == 64
+
+    ran = "] a line of the build\n"  # what the step says, not the step
+    first = account.ctl("template", "build", tmp_path, "--build-arg", "WORD=w").stdout
+    assert ran in first and "template mine is built" in first
+    again = account.ctl("template", "build", tmp_path, "--build-arg", "WORD=w").stdout
+    assert "CACHED" in again and "already there: 'bin'" in again and ran not in again
+    (tmp_path / "two.txt").write_text("3")
+    changed = account.ctl("template", "build", tmp_path, "--build-arg", "WORD=w").stdout
+    assert "sent '*.txt'" in changed and "already there: 'bin'" in changed and ran in changed
+    assert ran in account.ctl("template", "logs", "mine").stdout
+    assert "mine" in account.ctl("template", "ls", "--e2b").stdout
+
+    _, made = cloud.request("POST", "/sandboxes", {"templateID": "mine", "timeout": 120})
+    inside = lambda line: cloud.daemon.ctl("exec", "--user", "user", made["sandboxID"], "sh", "-c", line).stdout
+    assert inside("cat /home/user/low.txt /workspace/texts/two.txt").split() == ["as", "root", "3"]
+    assert inside("/home/user/bin/link; stat -c %a:%U /home/user/bin/tool; cat /home/user/bin/deep/long*") == "tool\n750:user\nname"
+    assert cloud.request("DELETE", f"/sandboxes/{made['sandboxID']}")[0] == 204
+
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE + "RUN echo it breaks >&2; exit 9\n")
+    failed = account.ctl("template", "build", tmp_path, check=False)
+    assert failed.returncode != 0 and "exit status 9" in failed.stderr and "it breaks" in failed.stdout
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE + "COPY --from=other /a /b\n")
+    assert "Dockerfile line" in account.ctl("template", "check", tmp_path, check=False).stderr
+    (tmp_path / "e2b.toml").write_text('template_name = "mine"\nstart_comand = "x"\n')
+    assert "start_cmd" in account.ctl("template", "check", tmp_path, check=False).stderr
+    account.ctl("template", "rm", "mine")
+    assert "mine" not in account.ctl("template", "ls", "--e2b").stdout
+    assert account.ctl("template", "rm", "mine", check=False).returncode != 0
+
+
+def test_our_own_templates_are_told_as_builds(daemon):
+    """What E2B would be told for each; without an account nothing is built, and it is said why."""
+    for name, variant in [("swarm-base", "base"), ("code-interpreter-v1", "data"), ("desktop", "desktop")]:
+        told = json.loads(daemon.ctl("--json", "template", "check", variant).stdout)
+        assert (told["name"], told["from"], told["from_image"]) == (name, "debian:12", True)
+        assert told["start"] and told["ready"]
+        agentd = next(step for step in told["steps"] if step["type"] == "COPY" and step["args"][1] == "/opt/swarm")
+        assert agentd["size_bytes"] > 1_000_000
+    refused = daemon.ctl("template", "build", "base", check=False)
+    assert refused.returncode != 0 and "E2B_API_KEY" in refused.stderr

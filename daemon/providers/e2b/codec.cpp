@@ -40,6 +40,8 @@ Json parse(std::string_view text) {
   return json;
 }
 
+std::string dump(const Json& body) { return body.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -185,6 +187,83 @@ Result<std::vector<TemplateInfo>> decode_templates(std::string_view json) {
     templates.push_back(std::move(info));
   }
   return templates;
+}
+
+Result<std::string> encode_build_request(const std::string& name, std::uint64_t cpus, std::uint64_t memory_mib) {
+  return dump(Json{{"name", name}, {"cpuCount", cpus}, {"memoryMB", memory_mib}});
+}
+
+Result<std::string> encode(const NewBuild& build) {
+  Json body{{"force", build.force}};
+  if (build.image.empty()) {
+    body["fromTemplate"] = build.from_template;
+  } else {
+    body["fromImage"] = build.image;
+  }
+  if (!build.start.empty()) body["startCmd"] = build.start;
+  if (!build.ready.empty()) body["readyCmd"] = build.ready;
+  body["steps"] = Json::array();
+  for (const BuildStep& step : build.steps) {
+    Json one{{"type", step.type}, {"args", step.args}};
+    if (!step.files_hash.empty()) one["filesHash"] = step.files_hash;
+    body["steps"].push_back(std::move(one));
+  }
+  return dump(body);
+}
+
+Result<BuildRef> decode_build(std::string_view json) {
+  const Json answer = parse(json);
+  if (!answer.is_object()) return garbage("build");
+  BuildRef build{.template_id = text_of(answer, "templateID"), .build_id = text_of(answer, "buildID")};
+  if (build.template_id.empty() || build.build_id.empty()) return garbage("build");
+  return build;
+}
+
+Result<FilesAddress> decode_files_address(std::string_view json) {
+  const Json answer = parse(json);
+  if (!answer.is_object()) return garbage("address for files");
+  const auto present = answer.find("present");
+  if (present == answer.end() || !present->is_boolean()) return garbage("address for files");
+  return FilesAddress{.present = present->get<bool>(), .url = text_of(answer, "url")};
+}
+
+Result<BuildStatus> decode_build_status(std::string_view json) {
+  const Json answer = parse(json);
+  if (!answer.is_object()) return garbage("status of a build");
+  BuildStatus status{.status = text_of(answer, "status")};
+  if (status.status.empty()) return garbage("status of a build");
+  if (const auto entries = answer.find("logEntries"); entries != answer.end() && entries->is_array()) {
+    for (const Json& entry : *entries) {
+      if (!entry.is_object()) return garbage("status of a build");
+      status.lines.push_back({.time = time_of(entry, "timestamp").value_or(WallTime{}),
+                              .level = text_of(entry, "level"),
+                              .message = text_of(entry, "message"),
+                              .step = text_of(entry, "step")});
+    }
+  }
+  if (const auto reason = answer.find("reason"); reason != answer.end() && reason->is_object()) {
+    status.reason = text_of(*reason, "message");
+  }
+  return status;
+}
+
+Result<std::string> decode_newest_build(std::string_view json) {
+  const Json answer = parse(json);
+  if (!answer.is_object()) return garbage("template");
+  const auto builds = answer.find("builds");
+  if (builds == answer.end() || !builds->is_array() || builds->empty()) {
+    return fail(Code::not_found, "the template has no build");
+  }
+  std::string newest;
+  std::string when;
+  for (const Json& build : *builds) {
+    if (!build.is_object()) return garbage("template");
+    if (newest.empty() || text_of(build, "createdAt") > when) {
+      newest = text_of(build, "buildID");
+      when = text_of(build, "createdAt");
+    }
+  }
+  return newest;
 }
 
 ErrorBody decode_error(std::string_view body) {

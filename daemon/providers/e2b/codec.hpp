@@ -21,6 +21,15 @@ Result<std::vector<Sample>> decode_metrics(std::string_view json);
 Result<std::vector<LogLine>> decode_logs(std::string_view json);
 Result<std::vector<TemplateInfo>> decode_templates(std::string_view json);
 
+/// Bodies and answers of a template's build.
+Result<std::string> encode_build_request(const std::string& name, std::uint64_t cpus, std::uint64_t memory_mib);
+Result<std::string> encode(const NewBuild& build);
+Result<BuildRef> decode_build(std::string_view json);
+Result<FilesAddress> decode_files_address(std::string_view json);
+Result<BuildStatus> decode_build_status(std::string_view json);
+/// The newest build in a template's description.
+Result<std::string> decode_newest_build(std::string_view json);
+
 /// What an error's body says, in the shape of the API ("code", "message", "error_code") and of envd ("code" as text).
 struct ErrorBody {
   bool json = false;

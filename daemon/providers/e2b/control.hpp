@@ -61,6 +61,17 @@ class Control {
   /// Log lines from `cursor_ms` (Unix time) on, oldest first.
   async::Task<Result<std::vector<LogLine>>> logs(std::string id, std::int64_t cursor_ms, int limit);
   async::Task<Result<std::vector<TemplateInfo>>> templates();
+
+  // Builds of templates. A build that is asked for twice is two builds; nothing costs but the time.
+  async::Task<Result<BuildRef>> request_build(std::string name, std::uint64_t cpus, std::uint64_t memory_mib);
+  async::Task<Result<FilesAddress>> files_address(std::string template_id, std::string hash);
+  /// To an address that is its own authority: no key goes there.
+  async::Task<Result<void>> upload(std::string url, std::unique_ptr<wire::ByteSource> archive, std::uint64_t size);
+  async::Task<Result<void>> start_build(BuildRef build, NewBuild what);
+  async::Task<Result<BuildStatus>> build_status(BuildRef build, std::uint64_t from_line);
+  async::Task<Result<std::string>> newest_build(std::string template_id);
+  async::Task<Result<void>> remove_template(std::string template_id);
+
   /// Whether the service answers and takes the key.
   async::Task<Result<void>> check();
 

@@ -76,6 +76,49 @@ struct LogLine {
   std::string message;
 };
 
+/// A step of a template's build, as the service takes it.
+struct BuildStep {
+  std::string type;
+  std::vector<std::string> args;
+  std::string files_hash;  ///< of what a COPY copies
+};
+
+/// What a build shall do.
+struct NewBuild {
+  std::string image;          ///< or
+  std::string from_template;  ///< one of both
+  std::vector<BuildStep> steps;
+  std::string start;
+  std::string ready;
+  bool force = false;
+};
+
+/// A build that was asked for.
+struct BuildRef {
+  std::string template_id;
+  std::string build_id;
+};
+
+/// Where files of a build go.
+struct FilesAddress {
+  bool present = false;  ///< the service has them
+  std::string url;       ///< secret: whoever has it may write there
+};
+
+struct BuildLine {
+  WallTime time;
+  std::string level;
+  std::string message;
+  std::string step;
+};
+
+/// How a build is doing, and a page of its log.
+struct BuildStatus {
+  std::string status;  ///< waiting, building, ready, error
+  std::vector<BuildLine> lines;
+  std::string reason;
+};
+
 /// One template of the account.
 struct TemplateInfo {
   std::string id;
