@@ -135,3 +135,38 @@ class ResponsesHandler(Handler):
                     "name": "apply_patch", "input": block["input"]["patch"]}
         return {"type": "function_call", "id": f"fc_{number}_{i}", "call_id": block["id"], "name": block["name"],
                 "arguments": json.dumps(block["input"])}
+
+
+class ChatModel(Model):
+    """The same behind OpenAI's older wire (POST /v1/chat/completions), as Copilot speaks it."""
+
+    def handler(self):
+        return ChatHandler
+
+
+class ChatHandler(Handler):
+    def do_GET(self):
+        self.send(200, "application/json", b'{"object": "list", "data": []}')
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        with self.server.lock:
+            self.server.requests.append(request)
+            number = len(self.server.requests)
+        blocks = self.server.script(request)
+        words = "".join(block["text"] for block in blocks if block["type"] == "text")
+        calls = [{"index": i, "id": block["id"], "type": "function",
+                  "function": {"name": block["name"], "arguments": json.dumps(block["input"])}}
+                 for i, block in enumerate(b for b in blocks if b["type"] == "tool_use")]
+        end = "tool_calls" if calls else "stop"
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        told = {"role": "assistant", "content": words or None, **({"tool_calls": calls} if calls else {})}
+        base = {"id": f"chatcmpl-{number}", "created": 1, "model": request.get("model", "m")}
+        if not request.get("stream"):
+            body = {**base, "object": "chat.completion", "usage": usage,
+                    "choices": [{"index": 0, "message": told, "finish_reason": end}]}
+            return self.send(200, "application/json", json.dumps(body).encode())
+        chunks = [{"choices": [{"index": 0, "delta": told, "finish_reason": None}]},
+                  {"choices": [{"index": 0, "delta": {}, "finish_reason": end}]}, {"choices": [], "usage": usage}]
+        lines = [json.dumps({**base, "object": "chat.completion.chunk", **chunk}) for chunk in chunks]
+        return self.send(200, "text/event-stream", "".join(f"data: {line}\n\n" for line in [*lines, "[DONE]"]).encode())
