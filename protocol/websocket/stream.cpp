@@ -7,6 +7,8 @@ constexpr std::size_t kArrivedMost = std::size_t{256} << 10U;
 constexpr std::size_t kOutgoingMost = std::size_t{256} << 10U;
 constexpr std::size_t kFrameMost = std::size_t{64} << 10U;
 constexpr std::size_t kReadSize = std::size_t{64} << 10U;
+// While little comes: there may be thousands of these that wait.
+constexpr std::size_t kIdleReadSize = std::size_t{4} << 10U;
 
 // Pongs wait behind data that is not taken; who pings faster than it reads gets no more of them.
 constexpr std::size_t kControlMost = std::size_t{8} << 10U;
@@ -34,7 +36,7 @@ WebSocketStream::~WebSocketStream() { tasks_.cancel_all(); }
 
 async::Task<> WebSocketStream::receive() {
   if (!take(std::exchange(first_, {}))) co_return;
-  std::vector<std::byte> buffer(kReadSize);
+  std::vector<std::byte> buffer(kIdleReadSize);
   while (!ended_ && !broken_) {
     while (arrived_.size() - read_ >= kArrivedMost) {
       held_up_ = true;
@@ -54,6 +56,8 @@ async::Task<> WebSocketStream::receive() {
     heard_ = loop_.clock().now();
     const bool good = take({reinterpret_cast<const char*>(buffer.data()), *got});  // NOLINT: bytes as characters
     if (!good) co_return;
+    const std::size_t wanted = *got == buffer.size() ? kReadSize : *got < kIdleReadSize ? kIdleReadSize : buffer.size();
+    if (wanted != buffer.size()) buffer = std::vector<std::byte>(wanted);
   }
 }
 
