@@ -5,6 +5,7 @@
 #include "agentd/delivery/letters.hpp"
 #include "agentd/delivery/wake_line.hpp"
 #include "agentd/rpc/team.hpp"
+#include "agentd/team/far.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/timer.hpp"
 #include "protocol/core/utf8.hpp"
@@ -21,6 +22,7 @@ using coord::Step;
 constexpr std::chrono::milliseconds kStillReady{500};
 constexpr std::chrono::milliseconds kLookPause{50};
 constexpr std::chrono::milliseconds kMorePause{200};
+constexpr std::string_view kPasted = "paste: seen in the composer, then sent";
 constexpr int kMostLetters = 50;
 constexpr std::size_t kMostBytes = 32'768;
 
@@ -105,8 +107,14 @@ async::Task<> Delivery::watch() {
 async::Task<Result<std::vector<std::string>>> Delivery::with_mail() {
   std::vector<std::string> agents;
   if (!team_.is_open()) co_return agents;
-  auto task = (*team_.host())->with_locks("delivery.mail", [](Step& step) { return step.messages.unread(step.turn); });
-  const Result<std::map<std::string, std::int64_t>> unread = co_await std::move(task);
+  Result<std::map<std::string, std::int64_t>> unread = std::map<std::string, std::int64_t>();
+  if (team_.is_far()) {
+    for (const auto& [agent, count] : team_.mail()) (*unread)[agent] = static_cast<std::int64_t>(count);
+  } else {
+    auto task =
+        (*team_.host())->with_locks("delivery.mail", [](Step& step) { return step.messages.unread(step.turn); });
+    unread = co_await std::move(task);
+  }
   if (!unread) co_return fail(unread.error());
   for (const auto& [agent, count] : *unread) {
     const auto member = team_.find(agent);
@@ -118,6 +126,12 @@ async::Task<Result<std::vector<std::string>>> Delivery::with_mail() {
 }
 
 async::Task<Result<Delivery::Standing>> Delivery::standing(std::string agent) {
+  if (team_.is_far()) {
+    auto record = find(team_.store()->reader(), agent);
+    if (!record) co_return fail(record.error());
+    co_return Standing{.unread = static_cast<std::int64_t>(team_.mail_of(agent)),
+                       .record = *record ? std::move(**record) : Record{.agent = agent}};
+  }
   const auto host = team_.host();
   if (!host) co_return fail(host.error());
   auto task = (*host)->with_locks("delivery.standing", [agent](Step& step) -> Result<Standing> {
@@ -134,10 +148,9 @@ async::Task<Result<Delivery::Standing>> Delivery::standing(std::string agent) {
 }
 
 async::Task<> Delivery::note(Record record) {
-  const auto host = team_.host();
-  if (!host) co_return;
-  auto task = (*host)->in_tables("delivery.note", store::Durability::process,
-                                 [record](Step& step) { return put_progress(step.turn.db, record); });
+  if (!team_.is_open()) co_return;
+  auto task = team_.store()->write("delivery.note", store::Durability::process,
+                                   [record](store::Changes& changes) { return put_progress(changes.db(), record); });
   static_cast<void>(co_await std::move(task));  // told again with the next change
 }
 
@@ -252,20 +265,36 @@ async::Task<> Delivery::take_back(std::string agent) {
   static_cast<void>(co_await std::move(taking_back));
 }
 
-async::Task<std::string> Delivery::paste(std::string agent) {
+async::Task<Result<std::vector<Value>>> Delivery::take(std::string agent) {
+  if (team_.is_far()) {
+    api::InSwarm<api::MessageInboxRequest> request;
+    request.limit = kMostLetters;
+    request.max_bytes = kMostBytes;
+    const Result<api::MessageInboxReply> inbox =
+        co_await ask_host_as(team_, agent, api::kMessageInbox, std::move(request));
+    if (!inbox) co_return fail(inbox.error());
+    std::vector<Value> out;
+    for (const api::MessageLetter& letter : inbox->letters) out.push_back(api::encode(letter));
+    co_return out;
+  }
   const auto host = team_.host();
-  if (!host) co_return host.error().message;
+  if (!host) co_return fail(host.error());
   auto taking = (*host)->in_tables(
       "delivery.take", store::Durability::process, [agent](Step& step) -> Result<std::vector<Value>> {
         const auto letters = step.messages.take(step.turn, agent, kMostLetters, kMostBytes);
         if (!letters) return fail(letters.error());
         std::vector<Value> out;
         for (const coord::Letter& letter : *letters) {
-          out.push_back(api::encode(letter_info(letter, step.turn)));
+          out.push_back(api::encode(authority::letter_info(letter, step.turn)));
         }
         return out;
       });
-  const Result<std::vector<Value>> letters = co_await std::move(taking);
+  Result<std::vector<Value>> letters = co_await std::move(taking);
+  co_return letters;
+}
+
+async::Task<std::string> Delivery::paste(std::string agent) {
+  const Result<std::vector<Value>> letters = co_await take(agent);
   if (!letters) co_return letters.error().message;
   if (letters->empty()) co_return std::string();
   std::vector<const Value*> lines;
@@ -284,13 +313,25 @@ async::Task<std::string> Delivery::paste(std::string agent) {
 }
 
 async::Task<> Delivery::settle(std::string agent, std::vector<std::string> ids, std::string why_not) {
+  if (team_.is_far()) {
+    api::InSwarm<api::MessageConfirmRequest> request;
+    const std::uint64_t letters = ids.size();
+    request.ids = std::move(ids);
+    request.by = kPasted;
+    if (!why_not.empty()) request.failed = why_not;
+    const auto done = co_await ask_host_as(team_, agent, api::kMessageConfirm, std::move(request));
+    if (!done) co_return;  // they come back by themselves, marked as repeats
+    const std::uint64_t left = team_.mail_of(agent);
+    if (why_not.empty()) team_.set_mail_of(agent, left > letters ? left - letters : 0);
+    co_return;
+  }
   const auto host = team_.host();
   if (!host) co_return;
   auto task = (*host)->in_tables("delivery.settle", store::Durability::process,
                                  [agent, ids = std::move(ids), why_not](Step& step) -> Result<void> {
                                    for (const std::string& id : ids) {
                                      const coord::Proof proof{.stage = coord::Proof::Stage::delivered,
-                                                              .by = "paste: seen in the composer, then sent"};
+                                                              .by = std::string(kPasted)};
                                      auto done = why_not.empty() ? step.messages.confirm(step.turn, agent, id, proof)
                                                                  : step.messages.failed(step.turn, agent, id, why_not);
                                      if (!done) return done;

@@ -61,6 +61,8 @@ class Delivery {
   static async::Task<bool> has_mail(Delivery* self, std::string agent);
   /// Tries once; what stands in the way, or nothing.
   async::Task<std::string> wake(std::string agent, std::shared_ptr<Served> served);
+  /// Takes an agent's messages into hand, in their wire form.
+  async::Task<Result<std::vector<Value>>> take(std::string agent);
   async::Task<std::string> paste(std::string agent);
   async::Task<> take_back(std::string agent);
   async::Task<> settle(std::string agent, std::vector<std::string> ids, std::string why_not);

@@ -15,14 +15,6 @@
 
 namespace swarm::agentd {
 
-/// Takes or renews the lock on each file that is in a repository. The reason why not, where one cannot be had; then
-/// those that were free before are free again.
-async::Task<Result<std::optional<std::string>>> lock_for_edit(TeamService& service, coord::Actor caller,
-                                                              std::vector<api::Path> paths, std::string tool);
-
-/// Moves the time of what `agent`'s edits in its worktrees hold.
-void keep_edit_locks(coord::Step& step, const std::string& agent);
-
 /// What edits hold in a repository, of all or of one agent; not of one that is changing something just now.
 async::Task<Result<std::vector<git::Reserved>>> reserved_by_edits(TeamService& service, std::string repo,
                                                                   std::optional<std::string> agent);

@@ -7,6 +7,7 @@
 
 #include "agentd/exec/foreground.hpp"
 #include "agentd/rpc/edit_lock.hpp"
+#include "agentd/team/far.hpp"
 #include "protocol/api/codec.hpp"
 
 namespace swarm::agentd {
@@ -42,12 +43,38 @@ void bind_for(wire::Router& router, Git& git, const Team& team, const api::Metho
   });
 }
 
+/// The same of a far team: the daemon says what conflicts, and here it is told which path each one is about.
+async::Task<Result<std::vector<git::LockedPath>>> far_locked(TeamService& service, std::string repo, std::string agent,
+                                                             std::vector<std::pair<std::string, coord::LockKey>> keys) {
+  std::vector<git::LockedPath> found;
+  if (keys.empty()) co_return found;
+  constexpr std::size_t kAtOnce = 1000;
+  for (std::size_t from = 0; from < keys.size(); from += kAtOnce) {
+    api::InSwarm<api::LockCheckRequest> request;
+    request.repository = repo;
+    if (!agent.empty()) request.agent = agent;
+    const std::size_t to = std::min(keys.size(), from + kAtOnce);
+    for (std::size_t i = from; i < to; ++i) request.paths.emplace_back(keys[i].second.path);
+    Result<api::LockCheckReply> reply =
+        co_await ask_host_as(service.team, std::nullopt, api::kLockCheck, std::move(request));
+    if (!reply) co_return fail(reply.error());
+    for (const api::LockInfo& lock : reply->conflicts) {
+      Result<coord::LockKey> held = coord::recorded_key(lock.repository, static_cast<coord::LockKind>(lock.kind),
+                                                        lock.path.bytes, coord::PathRules{});
+      if (!held) co_return fail(held.error());
+      for (std::size_t i = from; i < to; ++i) {
+        if (!keys[i].second.overlaps(*held)) continue;
+        found.push_back({.path = keys[i].first, .holder = lock.agent, .reason = lock.reason});
+      }
+    }
+  }
+  co_return found;
+}
+
 /// Whose locks stand in the way of a change.
 async::Task<Result<std::vector<git::LockedPath>>> locked_paths(TeamService& service, git::LockQuestion question) {
   std::vector<git::LockedPath> locked;
   if (!service.team.is_open()) co_return locked;
-  const Result<coord::Host*> host = service.team.host();
-  if (!host) co_return fail(host.error());
   // Thousands of paths, perhaps: off the loop.
   auto naming = [repo = question.repo, paths = std::move(question.paths)] {
     std::vector<std::pair<std::string, coord::LockKey>> keys;
@@ -63,6 +90,13 @@ async::Task<Result<std::vector<git::LockedPath>>> locked_paths(TeamService& serv
     return keys;
   };
   auto keys = co_await async::run_blocking(service.loop, std::move(naming));
+  if (service.team.is_far()) {
+    auto asking = far_locked(service, question.repo, question.agent, std::move(keys));
+    Result<std::vector<git::LockedPath>> found = co_await std::move(asking);
+    co_return found;
+  }
+  const Result<coord::Host*> host = service.team.host();
+  if (!host) co_return fail(host.error());
   auto step = [agent = question.agent,
                keys = std::move(keys)](coord::Step& locks_step) -> Result<std::vector<git::LockedPath>> {
     std::vector<git::LockedPath> found;

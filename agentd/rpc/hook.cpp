@@ -1,10 +1,11 @@
-// What the hooks of agents' programs tell: the agent's state, the lock on a file that it is about to change, and the
-// messages that go with the answer. One step, since it runs with every tool call of every agent.
+// What the hooks of agents' programs tell: prepared with what only this sandbox knows, and answered by the authority of
+// the swarm.
 
-#include "protocol/api/hook.hpp"
+#include "protocol/authority/hook.hpp"
+
 #include "agentd/delivery/record.hpp"
-#include "agentd/rpc/edit_lock.hpp"
 #include "agentd/rpc/team.hpp"
+#include "agentd/team/far.hpp"
 
 namespace swarm::agentd {
 namespace {
@@ -12,82 +13,87 @@ namespace {
 using coord::AgentState;
 using coord::Step;
 
-constexpr int kMostLetters = 50;
-constexpr int kMostUnproven = 20;
-
-/// What an event says of the agent; nothing: no more than that it lives.
-std::optional<AgentState> state_of(const api::HookEventRequest& request, bool letters) {
-  const std::string& event = request.event;
-  if (request.wake && !letters) return AgentState::idle;  // stopped: no turn begins
-  if (event == "SessionStart") return AgentState::idle;
-  if (event == "Stop" || event == "notify") return letters ? AgentState::working : AgentState::idle;
-  if (event == "PermissionRequest") return AgentState::waiting;
-  if (event == "Notification") {
-    if (request.detail.starts_with("permission")) return AgentState::waiting;
-    return request.detail.starts_with("idle") ? std::optional(AgentState::idle) : std::nullopt;
+/// With the keys of the files that need a lock. Looks at the file system.
+authority::Hook prepared(const Checkouts& checkouts, const std::string& agent, const api::HookEventRequest& request) {
+  authority::Hook hook{.event = request.event,
+                       .tool = request.tool,
+                       .detail = request.detail,
+                       .edits = {},
+                       .refused = {},
+                       .take = request.take,
+                       .wake = request.wake,
+                       .max_bytes = request.max_bytes};
+  for (const api::Path& path : request.paths) {
+    if (!checkouts.holds(path.bytes)) continue;
+    Result<coord::LockKey> key = checkouts.key(agent, {}, coord::LockKind::file, path.bytes);
+    if (!key) {
+      hook.refused = key.error().message;
+      hook.edits.clear();
+      break;
+    }
+    hook.edits.push_back({.key = std::move(*key), .own = checkouts.in_worktree_of(agent, path.bytes)});
   }
-  if (event == "UserPromptSubmit" || event == "PreToolUse" || event == "PostToolUse" || event == "PostToolUseFailure" ||
-      event == "PreCompact") {
-    return AgentState::working;
-  }
-  return std::nullopt;
+  return hook;
 }
 
-Result<api::HookEventReply> record(Step& step, const coord::Actor& caller, const api::HookEventRequest& request,
-                                   std::int64_t now_us) {
-  api::HookEventReply reply;
-  reply.agent = caller.name;
-  if (request.take) {
-    const auto letters = step.messages.take(step.turn, caller.name, kMostLetters, request.max_bytes);
-    if (!letters) return fail(letters.error());
-    for (const coord::Letter& letter : *letters) reply.letters.push_back(letter_info(letter, step.turn));
+delivery::Record heard(const std::string& agent, const api::HookEventRequest& request, std::optional<AgentState> state,
+                       std::int64_t now_us) {
+  return {.agent = agent,
+          .way = {},
+          .session = request.session,
+          .event = request.event,
+          .tool = request.tool,
+          .event_us = now_us,
+          .in_turn = state == AgentState::working || state == AgentState::waiting,
+          .problem = {}};
+}
+
+/// Answered by the daemon; what was heard of the program is kept here.
+async::Task<Result<api::HookEventReply>> far_event(TeamService& service, std::string agent, authority::Hook hook,
+                                                   api::HookEventRequest request) {
+  api::RelayHookRequest asked{.agent = agent,
+                              .event = request.event,
+                              .tool = request.tool,
+                              .detail = request.detail,
+                              .paths = {},
+                              .take = request.take,
+                              .wake = request.wake,
+                              .max_bytes = request.max_bytes};
+  for (const authority::Edit& edit : hook.edits) {
+    asked.paths.push_back({.repository = edit.key.repository, .path = api::Path(edit.key.path), .own = edit.own});
   }
-  const auto unproven = step.messages.unproven(step.turn, caller.name, kMostUnproven);
-  if (!unproven) return fail(unproven.error());
-  for (const coord::Letter& letter : *unproven) reply.unproven.push_back(letter_info(letter, step.turn));
-  const auto unread = step.messages.unread(step.turn);
-  if (!unread) return fail(unread.error());
-  if (const auto at = unread->find(caller.name); at != unread->end()) {
-    reply.waiting = static_cast<std::uint64_t>(at->second);
-  }
-  const std::optional<AgentState> state = state_of(request, !reply.letters.empty());
-  auto updated = step.registry.update(step.turn, caller.name, state, std::nullopt, std::nullopt);
-  if (!updated) return fail(updated.error());
-  const delivery::Record heard{.agent = caller.name,
-                               .way = {},
-                               .session = request.session,
-                               .event = request.event,
-                               .tool = request.tool,
-                               .event_us = now_us,
-                               .in_turn = state == AgentState::working || state == AgentState::waiting,
-                               .problem = {}};
-  if (auto put = delivery::put_event(step.turn.db, heard); !put) return fail(put.error());
-  return reply;
+  Result<api::HookEventReply> reply = co_await ask_host(service.team, api::kRelayHook, std::move(asked));
+  if (!reply) co_return reply;
+  if (hook.refused) reply->refused = hook.refused;
+  service.team.set_mail_of(agent, reply->waiting);
+  const std::optional<AgentState> state = authority::state_of(hook, !reply->letters.empty());
+  auto task =
+      service.team.store()->write("hook.heard", store::Durability::process,
+                                  [record = heard(agent, request, state, service.loop.clock().wall().us)](
+                                      store::Changes& changes) { return delivery::put_event(changes.db(), record); });
+  const Result<void> kept = co_await std::move(task);
+  static_cast<void>(kept);  // told again with the next one
+  co_return reply;
 }
 
 async::Task<Result<api::HookEventReply>> event(TeamService& service, Result<coord::Actor> caller,
                                                api::HookEventRequest request) {
   if (!caller) co_return fail(caller.error());
-  auto locking = lock_for_edit(service, *caller, request.paths, request.tool);
-  const Result<std::optional<std::string>> refused = co_await std::move(locking);
-  if (!refused) co_return fail(refused.error());
-  if (!request.paths.empty() || request.event == "UserPromptSubmit" || request.event == "Stop") {
-    auto keeping = (*service.team.host())->with_locks("hook.keep", [agent = caller->name](Step& step) {
-      keep_edit_locks(step, agent);
-      return Result<void>();
-    });
-    const Result<void> kept = co_await std::move(keeping);
-    if (!kept) co_return fail(kept.error());
+  authority::Hook hook = prepared(service.checkouts, caller->name, request);
+  Result<api::HookEventReply> reply = fail(Code::internal, "");
+  if (service.team.is_far()) {
+    auto asking = far_event(service, caller->name, std::move(hook), request);
+    reply = co_await std::move(asking);
+  } else {
+    auto task = authority::hook_event(service.desk, *caller, std::move(hook),
+                                      [agent = caller->name, request, now = service.loop.clock().wall().us](
+                                          Step& step, std::optional<AgentState> state) {
+                                        return delivery::put_event(step.turn.db, heard(agent, request, state, now));
+                                      });
+    reply = co_await std::move(task);
   }
-  auto task = (*service.team.host())
-                  ->in_tables("hook.event", store::Durability::process,
-                              [caller = *caller, request, now = service.loop.clock().wall().us](Step& step) {
-                                return record(step, caller, request, now);
-                              });
-  Result<api::HookEventReply> reply = co_await std::move(task);
   if (!reply) co_return reply;
-  reply->locked = !request.paths.empty() && !*refused;
-  reply->refused = *refused;
+  reply->locked = !request.paths.empty() && !reply->refused;
   reply->swarm_name = service.team.name();
   if (const auto member = service.team.find(reply->agent); member) reply->role = (*member)->role;
   if (service.heard) service.heard(reply->agent, request.wake && reply->letters.empty());

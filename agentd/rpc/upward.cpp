@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agentd/rpc/edit_lock.hpp"
+#include "agentd/team/far.hpp"
 #include "protocol/api/human.hpp"
 #include "protocol/api/proposal.hpp"
 #include "protocol/api/review.hpp"
@@ -21,12 +22,6 @@ constexpr std::chrono::seconds kPatience{8};
 
 bool has_field(const api::MethodInfo& method, std::string_view name) {
   return std::ranges::find(method.request().fields, name, &api::FieldInfo::name) != method.request().fields.end();
-}
-
-/// Names one call.
-std::string random_key() {
-  SystemRandom random;
-  return fmt::format("{:016x}{:016x}", random.next(), random.next());
 }
 
 /// The parameters as the daemon gets them: `swarm` is the tunnel's own, `agent` the kernel's word.
@@ -94,10 +89,11 @@ async::Task<Result<Value>> Upward::call(std::string method, Value params) {
     auto waiting = async::with_timeout(loop_, connection(), kPatience, "the tunnel");
     const auto up = co_await std::move(waiting);
     if (!up) {
+      const bool far = method.starts_with("relay.");
       co_return fail(Code::unavailable,
-                     fmt::format("'{}' is answered by the daemon on the host, which is not connected now; locks, "
-                                 "messages and notes work meanwhile",
-                                 method));
+                     fmt::format("'{}' is answered by the daemon on the host, which is not connected now; {}", method,
+                                 far ? "so are the locks, messages and notes of this swarm"
+                                     : "locks, messages and notes work meanwhile"));
     }
     auto asking = (*up)->call(method, params);
     Result<Value> answer = co_await std::move(asking);

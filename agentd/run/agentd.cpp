@@ -97,8 +97,10 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   service_.end_sandbox = [this](std::chrono::milliseconds grace, const std::string& reason) { end(grace, reason); };
   service_.tunnels = [this] { return tunnels_; };
   team_service_.heard = [this](const std::string& agent, bool woken_in_vain) { delivery_.heard(agent, woken_in_vain); };
+  team_.ask_with(
+      [this](std::string method, Value params) { return upward_.call(std::move(method), std::move(params)); });
   service_.resumed = [this](std::chrono::milliseconds paused) { team_.resumed(paused); };
-  team_service_.add_program = [this](api::AgentInfo& info, bool whole) {
+  team_service_.desk.add_program = [this](api::AgentInfo& info, bool whole) {
     keeper_.add_to(info, whole ? Keeper::Steps::with : Keeper::Steps::without);
   };
   bind_agentd(router_, service_);
@@ -110,10 +112,7 @@ Agentd::Agentd(async::Loop& loop, Random& random, RunOptions options, Inherited 
   bind_metrics(router_, metrics_);
   bind_inner(router_, service_, team_);
   bind_team(router_, team_service_);
-  bind_agent(router_, team_service_);
-  bind_lock(router_, team_service_);
-  bind_message(router_, team_service_);
-  bind_note(router_, team_service_);
+  bind_coordination(router_, team_service_);
   bind_hook(router_, team_service_);
   bind_panes(router_, panes_);
   bind_git(router_, git_, team_);

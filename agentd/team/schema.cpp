@@ -24,6 +24,7 @@ constexpr std::array kMigrations = {
         seq INTEGER PRIMARY KEY, agent TEXT NOT NULL, step BLOB NOT NULL
       ) STRICT;
     )"},
+    store::Migration{3, "authority", "ALTER TABLE team ADD COLUMN far INTEGER NOT NULL DEFAULT 0;"},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "agentd/delivery/record.hpp"
+#include "agentd/team/far.hpp"
 #include "agentd/team/schema.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/file.hpp"
@@ -29,9 +30,10 @@ constexpr std::chrono::minutes kStaleAfter{15};
 constexpr std::chrono::seconds kHeardEvery{10};
 constexpr std::size_t kMostEnvironment = 1U << 20U;
 
-constexpr Sql kTeam{"team.read", "SELECT swarm, name, epoch, rate, patience FROM team"};
+constexpr Sql kTeam{"team.read", "SELECT swarm, name, epoch, rate, patience, far FROM team"};
 constexpr Sql kPutTeam{
-    "team.put", "INSERT OR REPLACE INTO team (one, swarm, name, epoch, rate, patience) VALUES (1, ?, ?, ?, ?, ?)"};
+    "team.put",
+    "INSERT OR REPLACE INTO team (one, swarm, name, epoch, rate, patience, far) VALUES (1, ?, ?, ?, ?, ?, ?)"};
 constexpr Sql kMembers{
     "team.members",
     "SELECT agent, uid, gid, user, home, role, kind, lead, gone FROM team_members ORDER BY position LIMIT 100000"};
@@ -40,6 +42,11 @@ constexpr Sql kPutMember{"team.put_member",
                          " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (agent) DO UPDATE SET"
                          " role = excluded.role, kind = excluded.kind, lead = excluded.lead, gone = 0"};
 constexpr Sql kGone{"team.gone", "UPDATE team_members SET gone = 1 WHERE agent = ?"};
+
+std::unexpected<Error> far_away() {
+  return fail(Code::failed_precondition,
+              "this swarm spans several sandboxes; the daemon decides about its messages, locks, notes and registry");
+}
 
 std::unexpected<Error> not_open() {
   return fail(Code::failed_precondition, "this sandbox is the home of no swarm yet; 'team.open' makes it one");
@@ -83,7 +90,7 @@ Result<void> Team::recover() {
   if (Result<void> opened = open_store(); !opened) return opened;
   if (Result<void> loaded = load(); !loaded) return loaded;
   // Made and not opened: the agentd before us died in between, and nobody was told that it is open.
-  if (swarm_.empty()) return {};
+  if (swarm_.empty() || far_) return {};
   return open_host();
 }
 
@@ -106,11 +113,11 @@ Result<void> Team::open_store() {
 }
 
 Result<void> Team::load() {
-  const auto team = store_->reader().one<std::string, std::string, std::int64_t, std::int64_t, Bytes>(kTeam);
+  const auto team = store_->reader().one<std::string, std::string, std::int64_t, std::int64_t, Bytes, bool>(kTeam);
   if (!team) return fail(team.error());
   if (*team) {
     Bytes patience;
-    std::tie(swarm_, name_, epoch_, rate_, patience) = **team;
+    std::tie(swarm_, name_, epoch_, rate_, patience, far_) = **team;
     patience_ = read_patience(patience.data);
   }
   auto rows = store_->reader()
@@ -143,10 +150,43 @@ Result<void> Team::open_host() {
   if (!opened) return fail(opened.error(), "coordination");
   if (host_ != nullptr) former_.push_back(std::move(host_));
   host_ = std::move(*opened);
-  host_->on_happenings([this](const Happenings& happenings) {
-    for (const auto& listener : listeners_) listener(happenings);
-  });
+  host_->on_happenings([this](const Happenings& happenings) { tell(happenings); });
   return {};
+}
+
+void Team::tell(const Happenings& happenings) {
+  for (const auto& listener : listeners_) listener(happenings);
+}
+
+async::Task<Result<Value>> Team::ask(std::string method, Value params) {
+  if (!ask_) co_return fail(Code::unavailable, "there is no way to the daemon");
+  auto asking = ask_(std::move(method), std::move(params));
+  Result<Value> answer = co_await std::move(asking);
+  co_return answer;
+}
+
+std::uint64_t Team::mail_of(const std::string& agent) const {
+  const auto found = mail_.find(agent);
+  return found == mail_.end() ? 0 : found->second;
+}
+
+Result<void> Team::set_mail(std::map<std::string, std::uint64_t> unread) {
+  if (!is_open()) return not_open();
+  if (!far_) return fail(Code::failed_precondition, "the agentd of this sandbox knows itself who has mail");
+  mail_ = std::move(unread);
+  Happenings told;
+  for (const Member& member : members_) {
+    // Also of one whose mail is not new: it may have come while nobody could be told.
+    told.push_back({mail_of(member.agent) > 0 ? "message.again" : "message.state", member.agent, Value()});
+  }
+  if (!told.empty()) tell(told);
+  return {};
+}
+
+void Team::set_mail_of(const std::string& agent, std::uint64_t unread) {
+  if (!is_far() || mail_of(agent) == unread) return;
+  mail_[agent] = unread;
+  tell({{unread > 0 ? "message.again" : "message.state", agent, Value()}});
 }
 
 Result<void> Team::check_open(const api::TeamOpenRequest& request) const {
@@ -156,6 +196,9 @@ Result<void> Team::check_open(const api::TeamOpenRequest& request) const {
                                                        "of '{}'; use another sandbox",
                                                        swarm_, shown(name_), shown(request.swarm)));
   }
+  if ((request.authority == api::TeamAuthority::host) != far_) {
+    return fail(Code::failed_precondition, "who decides about messages, locks and notes of a swarm does not change");
+  }
   if (request.epoch < epoch_) {
     return fail(Code::failed_precondition,
                 fmt::format("epoch {} is older than {}, the one of this authority", request.epoch, epoch_));
@@ -164,34 +207,42 @@ Result<void> Team::check_open(const api::TeamOpenRequest& request) const {
 }
 
 async::Task<Result<api::TeamInfo>> Team::open(api::TeamOpenRequest request) {
+  if (request.authority == api::TeamAuthority::unknown) {
+    co_return fail(Code::invalid_argument, "authority: sandbox or host");
+  }
   if (Result<void> fine = check_open(request); !fine) co_return fail(fine.error());
   if (Result<void> opened = open_store(); !opened) co_return fail(opened.error());
-  const bool same = host_ != nullptr && request.epoch == epoch_ && request.messages_per_minute == rate_ &&
+  const bool same = is_open() && request.epoch == epoch_ && request.messages_per_minute == rate_ &&
                     request.patience == patience_ && (request.name.empty() || request.name == name_);
   if (!same) {
     if (!request.name.empty()) name_ = request.name;
     // From here on another swarm is refused, also while this is being written.
     const std::string before = std::exchange(swarm_, request.swarm);
+    const bool was_far = std::exchange(far_, request.authority == api::TeamAuthority::host);
     auto task = store_->write(
         "team.open", store::Durability::power,
-        [swarm = request.swarm, name = name_, epoch = request.epoch, rate = request.messages_per_minute,
+        [swarm = request.swarm, name = name_, epoch = request.epoch, rate = request.messages_per_minute, far = far_,
          patience = wire::encode(api::encode(request.patience))](store::Changes& changes) -> Result<void> {
-          return changes.db().run(kPutTeam, swarm, name, epoch, std::int64_t{rate}, Bytes{patience});
+          return changes.db().run(kPutTeam, swarm, name, epoch, std::int64_t{rate}, Bytes{patience}, far);
         });
     const Result<void> written = co_await std::move(task);
     if (!written) {
       swarm_ = before;
+      far_ = was_far;
       co_return fail(written.error(), "team");
     }
     epoch_ = request.epoch;
     rate_ = request.messages_per_minute;
     patience_ = request.patience;
-    if (Result<void> hosted = open_host(); !hosted) co_return fail(hosted.error());
+    if (!far_) {
+      if (Result<void> hosted = open_host(); !hosted) co_return fail(hosted.error());
+    }
   }
   co_return info();
 }
 
 Result<coord::Host*> Team::host() {
+  if (is_far()) return far_away();
   if (host_ == nullptr) return not_open();
   return host_.get();
 }
@@ -209,8 +260,9 @@ api::TeamMember Team::told(const Member& member) const {
 }
 
 Result<api::TeamInfo> Team::info() const {
-  if (host_ == nullptr) return not_open();
+  if (!is_open()) return not_open();
   api::TeamInfo info{.swarm = swarm_, .name = name_, .epoch = epoch_, .identity = options_.identity, .members = {}};
+  if (far_) info.authority = api::TeamAuthority::host;
   for (const Member& member : members_) info.members.push_back(told(member));
   return info;
 }
@@ -226,7 +278,7 @@ Result<const Member*> Team::find(const std::string& agent) const {
 }
 
 async::Task<Result<api::TeamMember>> Team::join(api::TeamJoinRequest request) {
-  if (host_ == nullptr) co_return not_open();
+  if (!is_open()) co_return not_open();
   Result<std::string> name = coord::checked_name(request.agent, "agent");
   if (!name) co_return fail(name.error());
   const auto known = std::ranges::find(members_, *name, &Member::agent);
@@ -269,6 +321,7 @@ async::Task<Result<void>> Team::add(Member member, std::int64_t position, std::v
       async::run_blocking(loop_, [accounts = accounts_, account = member.account] { return accounts.make(account); });
   const Result<void> made = co_await std::move(making);
   if (!made) co_return fail(made.error(), "account of " + member.agent);
+  if (is_far()) co_return co_await put_far(std::move(member), position);
   auto task =
       host_->in_tables("team.join", store::Durability::power,
                        [member, position, skills = std::move(skills),
@@ -293,12 +346,29 @@ async::Task<Result<void>> Team::add(Member member, std::int64_t position, std::v
   co_return done;
 }
 
+async::Task<Result<void>> Team::put_far(Member member, std::int64_t position) {
+  auto task =
+      store_->write("team.join", store::Durability::power, [member, position](store::Changes& changes) -> Result<void> {
+        const Account& account = member.account;
+        return changes.db().run(kPutMember, position, member.agent, std::int64_t{account.uid},
+                                std::int64_t{account.gid}, account.user, account.home, member.role, member.kind,
+                                member.lead);
+      });
+  Result<void> done = co_await std::move(task);
+  co_return done;
+}
+
 async::Task<Result<api::TeamMember>> Team::leave(api::TeamLeaveRequest request) {
-  if (host_ == nullptr) co_return not_open();
+  if (!is_open()) co_return not_open();
   const Result<const Member*> found = find(request.agent);
   if (!found) co_return fail(found.error());
   const std::string agent = (*found)->agent;
-  if (!(*found)->gone) {
+  if (!(*found)->gone && is_far()) {
+    auto task = store_->write("team.leave", store::Durability::power,
+                              [agent](store::Changes& changes) { return changes.db().run(kGone, agent); });
+    const Result<void> done = co_await std::move(task);
+    if (!done) co_return fail(done.error());
+  } else if (!(*found)->gone) {
     auto task = host_->in_tables("team.leave", store::Durability::power,
                                  [agent, why = request.reason](coord::Step& step) -> Result<void> {
                                    if (auto marked = step.turn.db.run(kGone, agent); !marked) return marked;
@@ -317,9 +387,14 @@ async::Task<Result<api::TeamMember>> Team::leave(api::TeamLeaveRequest request) 
 }
 
 async::Task<Result<void>> Team::program_ended(std::string agent, std::string why) {
-  if (host_ == nullptr) co_return not_open();
+  if (!is_open()) co_return not_open();
   const Result<const Member*> found = find(agent);
   if (!found) co_return fail(found.error());
+  if (is_far()) {
+    written_.erase(agent);
+    Result<void> told = co_await tell_host(*this, {.agent = agent, .ended = why});
+    co_return told;
+  }
   // The next sign of life is written down at once.
   written_.erase(agent);
   auto task = host_->in_tables("team.program_ended", store::Durability::process,
@@ -343,7 +418,7 @@ const Member* Team::by_uid(std::uint32_t uid) const {
 }
 
 Result<coord::Actor> Team::caller(const transport::PeerCredentials& credentials) const {
-  if (host_ == nullptr) return not_open();
+  if (!is_open()) return not_open();
   const bool enforced = options_.identity == api::Identity::enforced;
   const Member* member = nullptr;
   if (enforced) {
@@ -380,12 +455,20 @@ void Team::alive(const std::string& agent) {
 }
 
 void Team::seen(const std::string& agent) {
-  if (host_ == nullptr) return;
+  if (!is_open()) return;
   const MonoTime now = loop_.clock().now();
   const auto [place, is_new] = written_.try_emplace(agent, now);
   if (!is_new && now - place->second < kHeardEvery) return;
   place->second = now;
-  tasks_.spawn(tell_alive(host_.get(), agent));
+  if (is_far()) {
+    tasks_.spawn(tell_alive_far(this, agent));
+  } else {
+    tasks_.spawn(tell_alive(host_.get(), agent));
+  }
+}
+
+async::Task<> Team::tell_alive_far(Team* self, std::string agent) {
+  static_cast<void>(co_await tell_host(*self, {.agent = std::move(agent)}));  // told again with the next sign
 }
 
 async::Task<> Team::tell_alive(coord::Host* host, std::string agent) {

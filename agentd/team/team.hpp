@@ -6,6 +6,9 @@
 //   tunnel: team.open, join, leave --> members (uid <-> agent) --.
 //   inner socket: SO_PEERCRED uid  ------------------------------+--> Actor --> coord::Host --> store
 //
+// Of a swarm that spans several sandboxes the daemon is the authority. Then the team is *far*: there are members and no
+// host here, what agents ask goes up (far.hpp), and the daemon says for whom there is mail.
+//
 // It knows nothing of RPC; agentd/rpc/ binds it.
 
 #include <functional>
@@ -13,7 +16,7 @@
 #include <memory>
 
 #include "agentd/team/accounts.hpp"
-#include "protocol/api/team.hpp"
+#include "protocol/api/relay.hpp"
 #include "protocol/coord/host.hpp"
 #include "protocol/transport/stream.hpp"
 
@@ -55,13 +58,29 @@ class Team {
   /// `failed_precondition` while no team is open.
   [[nodiscard]] Result<api::TeamInfo> info() const;
 
-  [[nodiscard]] bool is_open() const { return host_ != nullptr; }
+  [[nodiscard]] bool is_open() const { return host_ != nullptr || (far_ && !swarm_.empty()); }
+  /// The daemon is the authority of this swarm.
+  [[nodiscard]] bool is_far() const { return far_ && is_open(); }
   [[nodiscard]] const std::string& swarm() const { return swarm_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const TeamOptions& options() const { return options_; }
   [[nodiscard]] const api::TeamPatience& patience() const { return patience_; }
 
-  /// The coordination. `failed_precondition` while no team is open.
+  /// Calls a method of the daemon. Set once, before the team is opened or recovered.
+  using Ask = std::function<async::Task<Result<Value>>(std::string method, Value params)>;
+  void ask_with(Ask ask) { ask_ = std::move(ask); }
+  /// `unavailable` while there is no way to the daemon.
+  async::Task<Result<Value>> ask(std::string method, Value params);
+
+  /// Of a far team: how many messages wait for each agent, as far as it is known.
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& mail() const { return mail_; }
+  [[nodiscard]] std::uint64_t mail_of(const std::string& agent) const;
+  /// The daemon says so; whoever listens is told. `failed_precondition` where this is the authority itself.
+  Result<void> set_mail(std::map<std::string, std::uint64_t> unread);
+  /// An agent was told so with what it asked.
+  void set_mail_of(const std::string& agent, std::uint64_t unread);
+
+  /// The coordination. `failed_precondition` while no team is open, and of a far one.
   [[nodiscard]] Result<coord::Host*> host();
   /// The store, for domains that keep their tables beside; null while no team is open.
   [[nodiscard]] store::Store* store() { return store_.get(); }
@@ -95,11 +114,14 @@ class Team {
   Result<void> open_store();
   Result<void> load();
   Result<void> open_host();
+  async::Task<Result<void>> put_far(Member member, std::int64_t position);
+  void tell(const Happenings& happenings);
   Result<void> check_open(const api::TeamOpenRequest& request) const;
   [[nodiscard]] const Member* by_uid(std::uint32_t uid) const;
   [[nodiscard]] api::TeamMember told(const Member& member) const;
   async::Task<Result<void>> add(Member member, std::int64_t position, std::vector<coord::Skill> skills);
   static async::Task<> tell_alive(coord::Host* host, std::string agent);
+  static async::Task<> tell_alive_far(Team* self, std::string agent);
 
   async::Loop& loop_;
   Random& random_;
@@ -109,6 +131,9 @@ class Team {
   std::string name_;
   std::int64_t epoch_ = 0;
   std::int64_t rate_ = 0;
+  bool far_ = false;
+  Ask ask_;
+  std::map<std::string, std::uint64_t> mail_;
   api::TeamPatience patience_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<coord::Host> host_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agentd/team/far.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/timer.hpp"
 #include "protocol/wire/msgpack.hpp"
@@ -67,6 +68,7 @@ std::string nudge_text(const StallStep& step) {
 }
 
 async::Task<bool> has_mail(Team* team, std::string agent) {
+  if (team->is_far()) co_return team->mail_of(agent) > 0;
   const auto host = team->host();
   if (!host) co_return false;
   auto asking = (*host)->with_locks("team.mail", [](coord::Step& step) { return step.messages.unread(step.turn); });
@@ -121,9 +123,14 @@ async::Task<> Keeper::look_at_all() {
   load_steps();
   const Result<api::PaneListReply> panes = co_await panes_.list({.states = false, .limit = 1000});
   if (!panes) co_return;
-  auto asking =
-      (*team_.host())->with_locks("team.unread", [](coord::Step& step) { return step.messages.unread(step.turn); });
-  const auto unread = co_await std::move(asking);
+  Result<std::map<std::string, std::int64_t>> unread = std::map<std::string, std::int64_t>();
+  if (team_.is_far()) {
+    for (const auto& [agent, count] : team_.mail()) (*unread)[agent] = static_cast<std::int64_t>(count);
+  } else {
+    auto asking =
+        (*team_.host())->with_locks("team.unread", [](coord::Step& step) { return step.messages.unread(step.turn); });
+    unread = co_await std::move(asking);
+  }
   if (!unread) co_return;
   for (const api::PaneInfo& pane : panes->panes) {
     const Result<const Member*> member = team_.find(pane.pane);
@@ -200,6 +207,12 @@ async::Task<> Keeper::look_at_ended(api::PaneInfo pane) {
 async::Task<> Keeper::tell_state(std::string agent, PaneState pane_state) {
   const std::optional<AgentState> state = state_of(pane_state);
   if (!state) co_return;
+  if (team_.is_far()) {
+    const auto told = co_await tell_host(
+        team_, {.agent = agent, .state = static_cast<api::AgentState>(*state), .detail = detail_of(pane_state)});
+    static_cast<void>(told);  // with the next change
+    co_return;
+  }
   auto task = (*team_.host())
                   ->in_tables("team.pane_state", store::Durability::process,
                               [agent, state, detail = detail_of(pane_state)](coord::Step& step) -> Result<void> {
@@ -260,6 +273,10 @@ async::Task<Result<void>> Keeper::nudge(std::string agent, StallStep step) {
     if (!prompted) co_return fail(prompted.error());
     co_return {};
   }
+  if (team_.is_far()) {
+    Result<void> told = co_await tell_host(team_, {.agent = agent, .nudge = nudge_text(step)});
+    co_return told;
+  }
   auto task = (*team_.host())
                   ->in_tables("team.nudge", store::Durability::process,
                               [agent, text = nudge_text(step)](coord::Step& at) -> Result<void> {
@@ -297,6 +314,19 @@ async::Task<> Keeper::write_down(std::string agent, api::AgentStalled step) {
   Watched& watched = watched_[agent];
   watched.steps.push_back(step);
   while (watched.steps.size() > options_.most_steps) watched.steps.pop_front();
+  if (team_.is_far()) {
+    auto keeping = team_.store()->write(
+        "team.stalled", store::Durability::process,
+        [agent, told = api::encode(step), most = options_.most_steps](store::Changes& changes) -> Result<void> {
+          const Bytes bytes{wire::encode(told)};
+          if (auto added = changes.db().run(kAddStep, agent, bytes); !added) return added;
+          return changes.db().run(kDropSteps, agent, static_cast<std::int64_t>(most));
+        });
+    static_cast<void>(co_await std::move(keeping));  // in memory it is known all the same
+    const auto told = co_await tell_host(team_, {.agent = agent, .stalled = step});
+    static_cast<void>(told);  // the next rung tells again
+    co_return;
+  }
   auto task =
       (*team_.host())
           ->in_tables("team.stalled", store::Durability::process,

@@ -141,7 +141,7 @@ Views::~Views() { tasks_.cancel_all(); }
 
 void Views::happened(const Team::Happenings& happenings) {
   for (const coord::Happening& one : happenings) {
-    if (one.type == "message.queued") log_ += log_line(one.data);
+    if (one.type == "message.queued" && one.data.as_map() != nullptr) log_ += log_line(one.data);
   }
   stale_ = true;
   news_.notify_all();

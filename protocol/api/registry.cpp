@@ -24,6 +24,7 @@
 #include "protocol/api/pane.hpp"
 #include "protocol/api/pool.hpp"
 #include "protocol/api/proposal.hpp"
+#include "protocol/api/relay.hpp"
 #include "protocol/api/review.hpp"
 #include "protocol/api/rpc.hpp"
 #include "protocol/api/run.hpp"
@@ -77,6 +78,7 @@ std::span<const MethodInfo* const> all_methods() {
       pane_methods(),
       pool_methods(),
       proposal_methods(),
+      relay_methods(),
       review_methods(),
       rpc_methods(),
       run_methods(),

@@ -7,6 +7,7 @@ namespace swarm::api {
 template const TypeInfo& type_of<SwarmState>();
 template const TypeInfo& type_of<SwarmStep>();
 template const TypeInfo& type_of<SwarmAgentSpec>();
+template const TypeInfo& type_of<SwarmPlace>();
 template const TypeInfo& type_of<SwarmAgentInfo>();
 template const TypeInfo& type_of<SwarmReviewPolicy>();
 template const TypeInfo& type_of<SwarmTaskCounts>();

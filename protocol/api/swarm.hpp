@@ -16,6 +16,7 @@ struct SwarmCreateRequest {
   std::uint32_t agents = 4;
   std::string kind = "demo";
   AgentMode mode = AgentMode::full_screen;
+  SwarmTopology topology = SwarmTopology::shared;
   std::vector<SwarmAgentSpec> team;
   std::string workflow = "autonomous-dev";
   std::string definition;
@@ -56,6 +57,7 @@ struct SwarmCreateRequest {
         .non_empty()
         .max_length(1000);
     d.field("mode", &SwarmCreateRequest::mode, "How they are run.");
+    d.field("topology", &SwarmCreateRequest::topology, "How they are spread over sandboxes.");
     d.field("team", &SwarmCreateRequest::team, "The agents one by one; `agents` does not count then.").max_length(64);
     d.field("workflow", &SwarmCreateRequest::workflow, "The workflow that they run.").non_empty().max_length(100);
     d.field("definition", &SwarmCreateRequest::definition,

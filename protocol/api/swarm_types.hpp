@@ -64,6 +64,41 @@ void describe_enum(D& d, SwarmStep*) {
   d.unknown(SwarmStep::unknown);
 }
 
+/// How a swarm's agents are spread over sandboxes.
+enum class SwarmTopology : std::uint8_t { shared, per_agent, per_role, per_exec, unknown };
+
+template <class D>
+void describe_enum(D& d, SwarmTopology*) {
+  d.type("SwarmTopology", "How a swarm's agents are spread over sandboxes.");
+  d.value("shared", SwarmTopology::shared, "All in one, each with a worktree and a uid of its own.");
+  d.value("per_agent", SwarmTopology::per_agent,
+          "One for each agent, and one without agents where changes are merged.");
+  d.value("per_role", SwarmTopology::per_role, "One for all agents of a role, and one where changes are merged.");
+  d.value("per_exec", SwarmTopology::per_exec, "One for each program that is run.");
+  d.value("unknown", SwarmTopology::unknown, "One of a newer version.");
+  d.unknown(SwarmTopology::unknown);
+}
+
+/// A sandbox of a swarm that has several.
+struct SwarmPlace {
+  std::string name;
+  std::string sandbox;
+  std::string provider;
+  std::vector<std::string> agents;
+  bool operator==(const SwarmPlace&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("SwarmPlace", "A sandbox of a swarm that has several.");
+    d.field("name", &SwarmPlace::name,
+            "What it is for: `integration`, where changes are tested and merged; an agent; or a role.")
+        .required();
+    d.field("sandbox", &SwarmPlace::sandbox, "The sandbox; empty: it has none now.");
+    d.field("provider", &SwarmPlace::provider, "Who made that.");
+    d.field("agents", &SwarmPlace::agents, "The agents that live in it.");
+  }
+};
+
 enum class AgentMode : std::uint8_t { full_screen, one_shot, unknown };
 
 template <class D>
@@ -113,6 +148,7 @@ struct SwarmAgentInfo {
   std::string task;
   std::string pane;
   std::uint32_t starts = 0;
+  std::string sandbox{};
   bool operator==(const SwarmAgentInfo&) const = default;
 
   template <class D>
@@ -135,6 +171,7 @@ struct SwarmAgentInfo {
     d.field("task", &SwarmAgentInfo::task, "The task that it holds.");
     d.field("pane", &SwarmAgentInfo::pane, "The pane or the program that it runs in.");
     d.field("starts", &SwarmAgentInfo::starts, "How often its program was started.");
+    d.field("sandbox", &SwarmAgentInfo::sandbox, "The sandbox that it lives in.");
   }
 };
 
@@ -215,6 +252,8 @@ struct SwarmInfo {
   std::vector<std::string> protected_paths;
   std::string sandbox;
   std::string provider;
+  SwarmTopology topology = SwarmTopology::shared;
+  std::vector<SwarmPlace> places{};
   std::string workflow;
   std::string run;
   std::string test_command;
@@ -247,8 +286,10 @@ struct SwarmInfo {
     d.field("published", &SwarmInfo::published, "The commit that `branch` was set to last; empty: not yet.");
     d.field("protected_paths", &SwarmInfo::protected_paths,
             "What it has merged changes these protected paths: a push waits for a person.");
-    d.field("sandbox", &SwarmInfo::sandbox, "Its sandbox.");
+    d.field("sandbox", &SwarmInfo::sandbox, "Its sandbox; of several the one in which changes are merged.");
     d.field("provider", &SwarmInfo::provider, "Who made that.");
+    d.field("topology", &SwarmInfo::topology, "How its agents are spread over sandboxes.");
+    d.field("places", &SwarmInfo::places, "All of its sandboxes, where it has several.");
     d.field("workflow", &SwarmInfo::workflow, "Which workflow it runs.");
     d.field("run", &SwarmInfo::run, "The run of that.");
     d.field("test_command", &SwarmInfo::test_command, "What must succeed before anything is merged.");

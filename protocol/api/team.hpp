@@ -59,12 +59,25 @@ struct TeamPatience {
   }
 };
 
+/// Who is asked for messages, locks, notes and the registry of a swarm.
+enum class TeamAuthority : std::uint8_t { sandbox, host, unknown };
+
+template <class D>
+void describe_enum(D& d, TeamAuthority*) {
+  d.type("TeamAuthority", "Who decides about the messages, locks, notes and registry of a swarm.");
+  d.value("sandbox", TeamAuthority::sandbox, "The agentd of its one sandbox.");
+  d.value("host", TeamAuthority::host, "The daemon: the swarm spans several sandboxes, of which this is one.");
+  d.value("unknown", TeamAuthority::unknown, "One of a newer version.");
+  d.unknown(TeamAuthority::unknown);
+}
+
 struct TeamOpenRequest {
   std::string swarm;
   std::string name;
   std::int64_t epoch = 1;
   std::uint32_t messages_per_minute = 120;
   TeamPatience patience;
+  TeamAuthority authority = TeamAuthority::sandbox;
   bool operator==(const TeamOpenRequest&) const = default;
 
   template <class D>
@@ -80,6 +93,8 @@ struct TeamOpenRequest {
         .min(1)
         .max(10'000'000);
     d.field("patience", &TeamOpenRequest::patience, "How long the team waits for its agents.");
+    d.field("authority", &TeamOpenRequest::authority,
+            "Who decides about messages, locks, notes and the registry. It stays as it was when the team was opened.");
   }
 };
 
@@ -89,6 +104,7 @@ struct TeamInfo {
   std::int64_t epoch = 1;
   Identity identity = Identity::unknown;
   std::vector<TeamMember> members;
+  TeamAuthority authority = TeamAuthority::sandbox;
   bool operator==(const TeamInfo&) const = default;
 
   template <class D>
@@ -102,6 +118,7 @@ struct TeamInfo {
             "is believed to be who it says.")
         .required();
     d.field("members", &TeamInfo::members, "Its agents, in the order in which they came.").required();
+    d.field("authority", &TeamInfo::authority, "Who decides about messages, locks, notes and the registry.");
   }
 };
 

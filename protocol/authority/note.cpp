@@ -1,12 +1,11 @@
 #include "protocol/api/note.hpp"
-#include "agentd/rpc/team_steps.hpp"
 #include "protocol/async/timer.hpp"
+#include "protocol/authority/steps.hpp"
 
-namespace swarm::agentd {
+namespace swarm::authority {
 namespace {
 
 using coord::Step;
-using wire::CallContext;
 
 api::NoteInfo note_info(const coord::Note& note, const coord::Turn& turn) {
   return {.key = note.key,
@@ -59,23 +58,21 @@ Result<api::NoteWatchReply> since(Step& step, const api::NoteWatchRequest& reque
   return reply;
 }
 
-async::Task<Result<void>> next_change(TeamService& service) {
-  co_await service.notes_changed.wait();
+async::Task<Result<void>> next_change(Desk& desk) {
+  co_await desk.notes_changed.wait();
   co_return {};
 }
 
-async::Task<Result<api::NoteWatchReply>> watch(TeamService& service, Result<coord::Actor> caller,
-                                               api::NoteWatchRequest request) {
-  if (!caller) co_return fail(caller.error());
-  const MonoTime until = service.loop.clock().now() + request.wait_ms;
+async::Task<Result<api::NoteWatchReply>> watch(Desk& desk, Asked<api::InSwarm<api::NoteWatchRequest>> asked) {
+  const api::NoteWatchRequest request = asked.request;
+  const MonoTime until = desk.loop.clock().now() + request.wait_ms;
   for (;;) {
-    auto task =
-        (*service.team.host())->with_locks("note.watch", [request](Step& step) { return since(step, request); });
+    auto task = desk.host().with_locks("note.watch", [request](Step& step) { return since(step, request); });
     Result<api::NoteWatchReply> reply = co_await std::move(task);
     if (!reply || !reply->changes.empty()) co_return reply;
-    const Duration left = until - service.loop.clock().now();
+    const Duration left = until - desk.loop.clock().now();
     if (left <= Duration{0}) co_return reply;
-    auto waiting = async::with_timeout(service.loop, next_change(service), left, "a change");
+    auto waiting = async::with_timeout(desk.loop, next_change(desk), left, "a change");
     const Result<void> changed = co_await std::move(waiting);
     static_cast<void>(changed);  // late or not, the notes say what there is
   }
@@ -142,20 +139,16 @@ Result<api::Empty> link(Step& step, const api::NoteLinkRequest& request) {
 
 }  // namespace
 
-void bind_note(wire::Router& router, TeamService& service) {
+void add_note(std::vector<Entry>& entries) {
   using store::Durability;
-  bind_change(router, service, api::kNotePut, Who::anyone, Durability::process, put);
-  bind_look(router, service, api::kNoteGet, [](Step& step, const auto& call) { return get(step, call.request.key); });
-  bind_look(router, service, api::kNoteList, [](Step& step, const auto& call) { return list(step, call.request); });
-  router.bind(api::kNoteWatch, [&service](CallContext& context, api::InSwarm<api::NoteWatchRequest> request) {
-    auto caller = caller_of(service, context, request.swarm);
-    return watch(service, std::move(caller), std::move(request));
-  });
-  bind_change(router, service, api::kNoteDecide, Who::anyone, Durability::power, decide);
-  bind_look(router, service, api::kNoteDecisions,
-            [](Step& step, const auto& call) { return decisions(step, call.request); });
-  bind_change(router, service, api::kNoteLink, Who::anyone, Durability::process,
-              [](Step& step, const auto& call) { return link(step, call.request); });
+  add_change(entries, api::kNotePut, Who::anyone, Durability::process, put);
+  add_look(entries, api::kNoteGet, [](Step& step, const auto& call) { return get(step, call.request.key); });
+  add_look(entries, api::kNoteList, [](Step& step, const auto& call) { return list(step, call.request); });
+  add_task(entries, api::kNoteWatch, Who::anyone, watch);
+  add_change(entries, api::kNoteDecide, Who::anyone, Durability::power, decide);
+  add_look(entries, api::kNoteDecisions, [](Step& step, const auto& call) { return decisions(step, call.request); });
+  add_change(entries, api::kNoteLink, Who::anyone, Durability::process,
+             [](Step& step, const auto& call) { return link(step, call.request); });
 }
 
-}  // namespace swarm::agentd
+}  // namespace swarm::authority

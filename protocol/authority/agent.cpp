@@ -1,14 +1,13 @@
 #include <algorithm>
 #include <map>
 
-#include "agentd/rpc/team_steps.hpp"
+#include "protocol/authority/steps.hpp"
 
-namespace swarm::agentd {
+namespace swarm::authority {
 namespace {
 
 using api::AgentInfo;
 using coord::Step;
-using wire::CallContext;
 
 api::AgentCard card_of(const coord::AgentCard& card) {
   api::AgentCard out{.skills = {}, .tools = card.tools, .availability = card.availability, .about = card.about};
@@ -22,7 +21,9 @@ coord::AgentCard card_of(const api::AgentCard& card) {
   return out;
 }
 
-AgentInfo info_of(const Step& step, const coord::AgentRecord& record,
+using Delivery = decltype(Desk::delivery);
+
+AgentInfo info_of(const Step& step, const Delivery& delivery, const coord::AgentRecord& record,
                   const std::map<std::string, std::int64_t>& unread) {
   AgentInfo info{.id = record.id,
                  .role = record.role,
@@ -35,7 +36,8 @@ AgentInfo info_of(const Step& step, const coord::AgentRecord& record,
                  .locks = {},
                  .unread = 0,
                  .card = card_of(record.card),
-                 .delivery = delivery_info(step.turn, record.id)};
+                 .delivery = {}};
+  if (delivery) info.delivery = delivery(step.turn, record.id);
   if (record.uid) info.uid = static_cast<std::uint32_t>(*record.uid);
   for (const auto& [id, lease] : step.locks.leases()) {
     if (lease.owner.agent == record.id) info.locks.push_back(id);
@@ -44,12 +46,12 @@ AgentInfo info_of(const Step& step, const coord::AgentRecord& record,
   return info;
 }
 
-Result<AgentInfo> one(Step& step, const std::string& agent) {
+Result<AgentInfo> one(Step& step, const Delivery& delivery, const std::string& agent) {
   const auto record = step.registry.find(step.turn, agent);
   if (!record) return fail(record.error());
   const auto unread = step.messages.unread(step.turn);
   if (!unread) return fail(unread.error());
-  return info_of(step, *record, *unread);
+  return info_of(step, delivery, *record, *unread);
 }
 
 bool wanted(const AgentInfo& info, const api::AgentListRequest& request) {
@@ -59,7 +61,7 @@ bool wanted(const AgentInfo& info, const api::AgentListRequest& request) {
   return request.all || !over;
 }
 
-Result<api::AgentListReply> list(Step& step, const api::AgentListRequest& request) {
+Result<api::AgentListReply> list(Step& step, const Delivery& delivery, const api::AgentListRequest& request) {
   const auto records = step.registry.list(step.turn);
   if (!records) return fail(records.error());
   const auto unread = step.messages.unread(step.turn);
@@ -67,7 +69,7 @@ Result<api::AgentListReply> list(Step& step, const api::AgentListRequest& reques
   api::AgentListReply reply;
   for (const coord::AgentRecord& record : *records) {
     if (request.cursor && record.id <= *request.cursor) continue;
-    AgentInfo info = info_of(step, record, *unread);
+    AgentInfo info = info_of(step, delivery, record, *unread);
     if (!wanted(info, request)) continue;
     if (reply.agents.size() == request.limit) {
       reply.next_cursor = reply.agents.back().id;
@@ -87,7 +89,8 @@ Result<api::AgentFindReply> find(Step& step, const api::AgentFindRequest& reques
 }
 
 /// The update and the answer are one step.
-Result<AgentInfo> update(Step& step, const std::string& agent, const api::AgentUpdateRequest& request) {
+Result<AgentInfo> update(Step& step, const Delivery& delivery, const std::string& agent,
+                         const api::AgentUpdateRequest& request) {
   std::optional<coord::AgentState> state;
   if (request.state) {
     state = static_cast<coord::AgentState>(*request.state);
@@ -101,32 +104,44 @@ Result<AgentInfo> update(Step& step, const std::string& agent, const api::AgentU
   if (request.card) {
     if (auto set = step.registry.set_card(step.turn, agent, card_of(*request.card)); !set) return fail(set.error());
   }
-  return one(step, agent);
+  return one(step, delivery, agent);
+}
+
+async::Task<Result<api::AgentListReply>> list_all(Desk& desk, Asked<api::InSwarm<api::AgentListRequest>> asked) {
+  auto task = detail::look<api::AgentListReply>(
+      desk, std::move(asked),
+      [delivery = desk.delivery](Step& step, const auto& call) { return list(step, delivery, call.request); });
+  Result<api::AgentListReply> reply = co_await std::move(task);
+  if (!reply || !desk.add_program) co_return reply;
+  for (AgentInfo& info : reply->agents) desk.add_program(info, false);
+  co_return reply;
+}
+
+async::Task<Result<AgentInfo>> info(Desk& desk, Asked<api::InSwarm<api::AgentInfoRequest>> asked) {
+  auto task = detail::look<AgentInfo>(desk, std::move(asked), [delivery = desk.delivery](Step& step, const auto& call) {
+    return one(step, delivery, call.request.agent);
+  });
+  Result<AgentInfo> found = co_await std::move(task);
+  if (found && desk.add_program) desk.add_program(*found, true);
+  co_return found;
+}
+
+async::Task<Result<AgentInfo>> change(Desk& desk, Asked<api::InSwarm<api::AgentUpdateRequest>> asked) {
+  auto task = detail::change<AgentInfo>(desk, std::move(asked), api::kAgentUpdate.name, store::Durability::process,
+                                        [delivery = desk.delivery](Step& step, const auto& call) {
+                                          return update(step, delivery, call.caller.name, call.request);
+                                        });
+  Result<AgentInfo> result = co_await std::move(task);
+  co_return result;
 }
 
 }  // namespace
 
-void bind_agent(wire::Router& router, TeamService& service) {
-  router.bind(api::kAgentList, [&service](CallContext& context, api::InSwarm<api::AgentListRequest> request) {
-    return detail::look_and_add<api::AgentListReply>(
-        service, asked(service, Who::anyone, context, std::move(request)),
-        [](Step& step, const auto& call) { return list(step, call.request); },
-        [&service](api::AgentListReply& reply) {
-          if (!service.add_program) return;
-          for (AgentInfo& info : reply.agents) service.add_program(info, false);
-        });
-  });
-  bind_look(router, service, api::kAgentFind, [](Step& step, const auto& call) { return find(step, call.request); });
-  router.bind(api::kAgentInfo, [&service](CallContext& context, api::InSwarm<api::AgentInfoRequest> request) {
-    return detail::look_and_add<AgentInfo>(
-        service, asked(service, Who::anyone, context, std::move(request)),
-        [](Step& step, const auto& call) { return one(step, call.request.agent); },
-        [&service](AgentInfo& info) {
-          if (service.add_program) service.add_program(info, true);
-        });
-  });
-  bind_change(router, service, api::kAgentUpdate, Who::agents, store::Durability::process,
-              [](Step& step, const auto& call) { return update(step, call.caller.name, call.request); });
+void add_agent(std::vector<Entry>& entries) {
+  add_task(entries, api::kAgentList, Who::anyone, list_all);
+  add_look(entries, api::kAgentFind, [](Step& step, const auto& call) { return find(step, call.request); });
+  add_task(entries, api::kAgentInfo, Who::anyone, info);
+  add_task(entries, api::kAgentUpdate, Who::agents, change);
 }
 
-}  // namespace swarm::agentd
+}  // namespace swarm::authority

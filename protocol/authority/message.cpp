@@ -1,7 +1,7 @@
 #include "protocol/api/message.hpp"
-#include "agentd/rpc/team_steps.hpp"
+#include "protocol/authority/steps.hpp"
 
-namespace swarm::agentd {
+namespace swarm::authority {
 namespace {
 
 using coord::Step;
@@ -167,19 +167,17 @@ api::MessageLetter letter_info(const coord::Letter& letter, const coord::Turn& t
           .repeat = letter.repeat};
 }
 
-void bind_message(wire::Router& router, TeamService& service) {
+void add_message(std::vector<Entry>& entries) {
   using store::Durability;
   // Its sender will not say it again.
-  bind_change(router, service, api::kMessageSend, Who::anyone, Durability::power, send);
-  bind_change(router, service, api::kMessageInbox, Who::agents, Durability::process, inbox);
-  bind_change(router, service, api::kMessageConfirm, Who::agents, Durability::process, confirm);
-  bind_change(router, service, api::kMessageAck, Who::agents, Durability::power, acknowledge);
-  bind_look(router, service, api::kMessageShow,
-            [](Step& step, const auto& call) { return show(step, call.request.id); });
-  bind_look(router, service, api::kMessageSearch,
-            [](Step& step, const auto& call) { return search(step, call.request); });
-  bind_change(router, service, api::inside::kMessageAgain, Who::anyone, Durability::power,
-              [](Step& step, const auto& call) { return again(step, call.request); });
+  add_change(entries, api::kMessageSend, Who::anyone, Durability::power, send);
+  add_change(entries, api::kMessageInbox, Who::agents, Durability::process, inbox);
+  add_change(entries, api::kMessageConfirm, Who::agents, Durability::process, confirm);
+  add_change(entries, api::kMessageAck, Who::agents, Durability::power, acknowledge);
+  add_look(entries, api::kMessageShow, [](Step& step, const auto& call) { return show(step, call.request.id); });
+  add_look(entries, api::kMessageSearch, [](Step& step, const auto& call) { return search(step, call.request); });
+  add_change(entries, api::inside::kMessageAgain, Who::anyone, Durability::power,
+             [](Step& step, const auto& call) { return again(step, call.request); });
 }
 
-}  // namespace swarm::agentd
+}  // namespace swarm::authority
