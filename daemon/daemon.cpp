@@ -11,11 +11,14 @@
 #include "daemon/providers/registry.hpp"
 #include "daemon/rpc/e2b.hpp"
 #include "daemon/rpc/health.hpp"
+#include "daemon/rpc/relay_calls.hpp"
 #include "daemon/ship/remote.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/signals.hpp"
+#include "protocol/coord/schema.hpp"
 #include "protocol/core/version.hpp"
 #include "protocol/store/folding.hpp"
+#include "protocol/wire/client.hpp"
 #include "protocol/wire/msgpack.hpp"
 
 namespace swarm {
@@ -41,6 +44,16 @@ wire::Limits wire_limits(const config::Limits& from) {
   return limits;
 }
 
+/// For whom mail waits in a sandbox.
+async::Task<Result<void>> tell_mail(sandbox::Sandboxes* sandboxes, std::string sandbox, api::TeamMailRequest mail) {
+  auto use = co_await sandboxes->use(std::move(sandbox));
+  if (!use) co_return fail(use.error());
+  const auto told =
+      co_await wire::call_with_timeout(use->agent(), api::inside::kTeamMail, mail, std::chrono::seconds(10));
+  if (!told) co_return fail(told.error());
+  co_return {};
+}
+
 }  // namespace
 
 Daemon::Daemon(async::Loop& loop, Random& random, Setup setup)
@@ -64,7 +77,7 @@ Result<void> Daemon::open() {
   socket_.emplace(std::move(*socket));
 
   constexpr std::array kDomains = {&sandbox::kSandboxDomain, &sandbox::kPoolDomain, &team::kResidenceDomain,
-                                   &e2b_endpoint::kBoxDomain};
+                                   &e2b_endpoint::kBoxDomain, &coord::kCoordDomain};
   std::vector<store::Domain> domains;
   for (const store::Domain* domain : kDomains) domains.push_back(*domain);
   std::ranges::copy(Accounts::domains(), std::back_inserter(domains));
@@ -133,10 +146,15 @@ Result<void> Daemon::open() {
                                                                  .observer = setup_.parts.observer,
                                                                  .steward = steward_.get(),
                                                                  .reconcile_every = setup_.parts.reconcile_every});
+  authorities_ = std::make_unique<team::Authorities>(
+      loop_, *store_, random_, [this](std::string sandbox, api::TeamMailRequest mail) {
+        return tell_mail(sandboxes_.get(), std::move(sandbox), std::move(mail));
+      });
   teams_ = std::make_unique<Teams>(Teams::Setup{.loop = loop_,
                                                 .store = *store_,
                                                 .random = random_,
                                                 .sandboxes = *sandboxes_,
+                                                .authorities = *authorities_,
                                                 .places = setup_.places,
                                                 .meter = accounts_->costs().meter(),
                                                 .vault = accounts_->vault(),
@@ -158,6 +176,7 @@ Result<void> Daemon::open() {
   chronicle_ = std::make_unique<team::Chronicle>(loop_, *store_, *residences_);
   sandboxes_->on_connected([this](const std::string& sandbox, std::shared_ptr<wire::Connection> connection) {
     if (chronicle_) chronicle_->follow(sandbox, std::move(connection));
+    if (authorities_) authorities_->connected(sandbox);
   });
   services_ = std::make_unique<rpc::Services>(rpc::Services{.loop = loop_,
                                                             .store = *store_,
@@ -169,13 +188,21 @@ Result<void> Daemon::open() {
                                                             .control = *this,
                                                             .forwards = *forwards_,
                                                             .residences = *residences_,
+                                                            .authorities = *authorities_,
                                                             .background = background_,
                                                             .started = loop_.clock().wall(),
                                                             .started_mono = loop_.clock().now()});
-  services_->sandbox_of_swarm = [this](const std::string& swarm) -> Result<std::string> {
+  services_->sandbox_of_pane = [this](const std::string& swarm, const std::string& pane) -> Result<std::string> {
     Result<team::Home> home = residences_->find(swarm);
     if (!home) return fail(home.error());
-    return std::move(home->sandbox);
+    if (!authorities_->hosts(home->swarm)) return std::move(home->sandbox);
+    return teams_->swarms().sandbox_of_agent(home->swarm, pane);
+  };
+  services_->sandboxes_of_swarm = [this](const std::string& swarm) -> Result<std::vector<std::string>> {
+    Result<team::Home> home = residences_->find(swarm);
+    if (!home) return fail(home.error());
+    if (!authorities_->hosts(home->swarm)) return std::vector<std::string>{std::move(home->sandbox)};
+    return teams_->swarms().sandboxes_of(home->swarm);
   };
   rpc::add_daemon_methods(*router_, *services_);
   rpc::add_health_methods(*router_, *services_, accounts_->costs());
@@ -203,6 +230,7 @@ Result<void> Daemon::open() {
   rpc::add_e2b_methods(*router_, *e2b_endpoint_);
   accounts_->add_methods(*router_);
   teams_->add_methods(*router_, *tunnel_router_);
+  rpc::add_relay_methods(*tunnel_router_, *residences_, *authorities_);
   server_ = std::make_unique<Server>(loop_, socket_->take_fd(),
                                      Server::Options{.limits = wire_limits(config.limits),
                                                      .max_connections = config.limits.connections,
@@ -251,6 +279,7 @@ async::Task<Result<void>> Daemon::run() {
   const Result<void> remembered = co_await accounts_->stop();
   if (!remembered) logger().warn("rate limits start anew", {{"error", remembered.error()}});
   teams_.reset();
+  authorities_.reset();
   enforcer_->attach(nullptr);
   sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
   co_await record_end();

@@ -15,6 +15,7 @@
 #include "daemon/steward/enforcer.hpp"
 #include "daemon/steward/limited_provider.hpp"
 #include "daemon/steward/steward.hpp"
+#include "daemon/team/authorities.hpp"
 #include "daemon/team/chronicle.hpp"
 #include "daemon/team/residences.hpp"
 #include "daemon/teams.hpp"
@@ -90,6 +91,7 @@ class Daemon final : private rpc::Control {
   std::unique_ptr<wire::Router> router_;
   std::unique_ptr<wire::Router> tunnel_router_;
   std::unique_ptr<sandbox::Sandboxes> sandboxes_;
+  std::unique_ptr<team::Authorities> authorities_;
   std::unique_ptr<Teams> teams_;
   std::unique_ptr<forward::Forwards> forwards_;
   std::unique_ptr<team::Residences> residences_;

@@ -39,8 +39,10 @@ Result<team::Home> SwarmHomes::find(const std::optional<std::string>& what) cons
 std::optional<team::Home> SwarmHomes::of_sandbox(const std::string& sandbox) const {
   std::optional<swarms::Place> place = swarms_.of_sandbox(sandbox);
   if (!place) return std::nullopt;
-  return team::Home{
-      .swarm = std::move(place->swarm), .name = std::move(place->name), .sandbox = std::move(place->sandbox)};
+  return team::Home{.swarm = std::move(place->swarm),
+                    .name = std::move(place->name),
+                    .sandbox = std::move(place->sandbox),
+                    .agents = swarms_.agents_in(sandbox)};
 }
 
 Teams::Teams(Setup setup)
@@ -58,6 +60,7 @@ Teams::Teams(Setup setup)
                .sandboxes = setup.sandboxes,
                .git = git_,
                .repos = setup.places.repos,
+               .authorities = &setup.authorities,
                .models = &models_,
                .meter = &setup.meter,
                .config = &setup.config}),

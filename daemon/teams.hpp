@@ -7,6 +7,7 @@
 #include "daemon/swarm/engine_runs.hpp"
 #include "daemon/swarm/ports.hpp"
 #include "daemon/swarm/swarms.hpp"
+#include "daemon/team/authorities.hpp"
 #include "daemon/team/homes.hpp"
 #include "protocol/places/places.hpp"
 
@@ -31,6 +32,7 @@ class Teams {
     store::Store& store;
     Random& random;
     sandbox::Sandboxes& sandboxes;
+    team::Authorities& authorities;
     const Places& places;
     costs::Meter& meter;
     secrets::Vault& vault;

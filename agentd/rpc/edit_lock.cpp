@@ -21,7 +21,8 @@ std::vector<git::Reserved> listed(const Step& step, const std::optional<std::str
   return found;
 }
 
-/// The wire does not say what a lock is for: there it is told by the words of its reason. Of agents that live here: of others nothing is known, and nothing is given back.
+/// The wire does not say what a lock is for: there it is told by the words of its reason. Of agents that live here: of
+/// others nothing is known, and nothing is given back.
 async::Task<Result<std::vector<git::Reserved>>> far_listed(TeamService& service, std::optional<std::string> repo,
                                                            std::optional<std::string> agent) {
   std::vector<git::Reserved> found;

@@ -62,7 +62,7 @@ async::Task<Result<api::HookEventReply>> far_event(TeamService& service, std::st
   for (const authority::Edit& edit : hook.edits) {
     asked.paths.push_back({.repository = edit.key.repository, .path = api::Path(edit.key.path), .own = edit.own});
   }
-  Result<api::HookEventReply> reply = co_await ask_host(service.team, api::kRelayHook, std::move(asked));
+  Result<api::HookEventReply> reply = co_await ask_host(service.team, api::kRelayHook, std::move(asked), random_key());
   if (!reply) co_return reply;
   if (hook.refused) reply->refused = hook.refused;
   service.team.set_mail_of(agent, reply->waiting);

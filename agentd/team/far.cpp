@@ -28,7 +28,7 @@ async::Task<Result<Value>> relay_to_host(Team& team, std::optional<std::string> 
 }
 
 async::Task<Result<void>> tell_host(Team& team, api::RelayReportRequest report) {
-  auto asking = ask_host(team, api::kRelayReport, std::move(report));
+  auto asking = ask_host(team, api::kRelayReport, std::move(report), std::nullopt);
   const Result<api::Empty> done = co_await std::move(asking);
   if (!done) co_return fail(done.error());
   co_return {};

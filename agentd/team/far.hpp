@@ -9,11 +9,13 @@ namespace swarm::agentd {
 /// Names one call: it may be made again when the tunnel is cut before its answer.
 std::string random_key();
 
-/// Calls a method that the daemon serves to sandboxes. Errors as the method has them, and `unavailable`.
+/// Calls a method that the daemon serves to sandboxes. With a key it has its effect once, also where the tunnel is cut
+/// before the answer. Errors as the method has them, and `unavailable`.
 template <class Req, class Res>
-async::Task<Result<Res>> ask_host(Team& team, const api::Method<Req, Res>& method, Req request) {
+async::Task<Result<Res>> ask_host(Team& team, const api::Method<Req, Res>& method, Req request,
+                                  std::optional<std::string> key) {
   auto asking = team.ask(std::string(method.name),
-                         api::encode_call(method, request, api::CommonFields{.idempotency_key = random_key()}));
+                         api::encode_call(method, request, api::CommonFields{.idempotency_key = std::move(key)}));
   Result<Value> answer = co_await std::move(asking);
   if (!answer) co_return fail(answer.error());
   Result<Res> decoded = api::decode_reply<Res>(std::move(*answer));

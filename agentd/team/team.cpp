@@ -196,7 +196,7 @@ Result<void> Team::check_open(const api::TeamOpenRequest& request) const {
                                                        "of '{}'; use another sandbox",
                                                        swarm_, shown(name_), shown(request.swarm)));
   }
-  if ((request.authority == api::TeamAuthority::host) != far_) {
+  if ((request.authority.value_or(api::TeamAuthority::sandbox) == api::TeamAuthority::host) != far_) {
     return fail(Code::failed_precondition, "who decides about messages, locks and notes of a swarm does not change");
   }
   if (request.epoch < epoch_) {

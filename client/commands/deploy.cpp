@@ -49,14 +49,18 @@ struct DeployOptions {
   bool dry_run = false;
 };
 
+Result<api::SwarmTopology> read_topology(const std::string& text) {
+  if (text == "shared") return api::SwarmTopology::shared;
+  if (text == "per-agent") return api::SwarmTopology::per_agent;
+  if (text == "per-role") return api::SwarmTopology::per_role;
+  if (text == "per-exec") return api::SwarmTopology::per_exec;
+  return fail(Code::invalid_argument,
+              fmt::format("--topology '{}': shared (one sandbox for all agents), per-agent, or per-role", text));
+}
+
 Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const std::string& provider) {
   if (options.feature.empty()) {
     return fail(Code::invalid_argument, "say what is to be done with --feature \"...\"");
-  }
-  if (options.topology != "shared") {
-    return fail(
-        Code::unimplemented,
-        fmt::format("--topology {} is not there yet; with 'shared' all agents share one sandbox", options.topology));
   }
   if (!options.push && !options.pull_request && options.ship != api::ShipmentWish{}) {
     return fail(Code::invalid_argument,
@@ -113,6 +117,9 @@ Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const s
                                   .labels = *labels,
                                   .keep_sandbox = options.keep_sandbox,
                                   .dry_run = options.dry_run};
+  const Result<api::SwarmTopology> topology = read_topology(options.topology);
+  if (!topology) return fail(topology.error());
+  request.topology = *topology;
   if (options.push || options.pull_request) {
     request.ship = options.ship;
     request.ship->pull_request = options.pull_request;
@@ -282,7 +289,9 @@ void add_deploy_command(CLI::App& root, Selection& selection) {
   command.add_flag("--one-shot", options->one_shot,
                    "Run each agent's program for one turn at a time (claude -p) instead of in full screen");
   command.add_option("--template", options->template_name, "What the sandbox is made from")->type_name("NAME");
-  command.add_option("--topology", options->topology, "How agents are spread over sandboxes (shared)")
+  command
+      .add_option("--topology", options->topology,
+                  "How agents are spread over sandboxes: shared, per-agent, or per-role (shared)")
       ->type_name("HOW");
   command.add_option("--budget", options->budget, "No new work begins when so many USD are spent")->type_name("USD");
   command

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "client/commands/arguments.hpp"
 #include "client/commands/swarm_target.hpp"
 #include "protocol/api/sandbox.hpp"
@@ -34,6 +36,12 @@ async::Task<Result<std::vector<std::string>>> find_sandboxes(Client& client, Pan
   if (!target.swarm.empty()) {
     const Result<api::SwarmInfo> swarm = co_await find_swarm(client, {.swarm = target.swarm, .sandbox = {}});
     if (!swarm) co_return fail(swarm.error());
+    std::vector<std::string> all;
+    for (const api::SwarmPlace& place : swarm->places) {
+      const bool here = target.pane.empty() || std::ranges::find(place.agents, target.pane) != place.agents.end();
+      if (here && !place.sandbox.empty()) all.push_back(place.sandbox);
+    }
+    if (!all.empty()) co_return all;
     if (swarm->sandbox.empty()) {
       co_return fail(Code::failed_precondition, fmt::format("swarm '{}' has no sandbox", target.swarm));
     }

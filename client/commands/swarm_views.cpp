@@ -121,7 +121,15 @@ Fields swarm_fields(const api::SwarmInfo& swarm, WallTime now) {
              swarm.review.reviewers == 0 ? "none" : fmt::format("by {} other than the author", swarm.review.reviewers));
   fields.add("Workflow", one_line(swarm.workflow));
   fields.add("Run", swarm.run);
-  fields.add("Sandbox", swarm.sandbox.empty() ? "" : fmt::format("{} ({})", swarm.sandbox, one_line(swarm.provider)));
+  if (swarm.places.empty()) {
+    fields.add("Sandbox", swarm.sandbox.empty() ? "" : fmt::format("{} ({})", swarm.sandbox, one_line(swarm.provider)));
+  }
+  for (const api::SwarmPlace& place : swarm.places) {
+    const std::string agents = fmt::format("{}", fmt::join(place.agents, ", "));
+    fields.add("Sandbox", fmt::format("{} ({}) for {}", place.sandbox.empty() ? "none yet" : place.sandbox,
+                                      place.provider.empty() ? "-" : one_line(place.provider),
+                                      one_line(agents.empty() ? place.name : agents)));
+  }
   fields.add("Created", fmt::format("{} ({} ago)", local_time(swarm.created_us), human_age(now, swarm.created_us)));
   if (swarm.ended_us) {
     fields.add("Took", human_duration(std::chrono::milliseconds((*swarm.ended_us - swarm.created_us) / 1000)));

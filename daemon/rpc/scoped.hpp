@@ -30,7 +30,8 @@ struct Scope {
 };
 
 /// What a call may act on, and with whose name. Sets the request's `swarm` to that swarm's id, and its `agent` to the
-/// scope's. `permission_denied` for a client that says it is an agent, and for a sandbox that is no swarm's home.
+/// scope's. `permission_denied` for a client that says it is an agent, for a sandbox that is no swarm's home, and for
+/// one that speaks for an agent of another sandbox.
 template <class Req>
 Result<Scope> scope_of(const team::Homes& homes, const wire::CallContext& call, Req& request) {
   constexpr bool kKnowsAgent = requires { request.agent.has_value(); };
@@ -46,6 +47,11 @@ Result<Scope> scope_of(const team::Homes& homes, const wire::CallContext& call, 
       if (scope.agent.empty()) {
         return fail(Code::permission_denied,
                     fmt::format("'{}' from a sandbox needs the agent that calls", call.method));
+      }
+      if (scope.home.agents && !scope.home.agents->contains(scope.agent)) {
+        return fail(Code::permission_denied,
+                    fmt::format("no agent '{}' lives in sandbox '{}', and no other speaks for it", shown(scope.agent),
+                                call.peer.sandbox));
       }
     }
   } else {

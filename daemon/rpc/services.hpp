@@ -13,8 +13,9 @@ class Forwards;
 }
 
 namespace swarm::team {
+class Authorities;
 class Residences;
-}
+}  // namespace swarm::team
 
 namespace swarm::templates {
 class Builds;
@@ -44,11 +45,14 @@ struct Services {
   Control& control;
   forward::Forwards& forwards;
   team::Residences& residences;
+  team::Authorities& authorities;
   async::TaskSet& background;  ///< work that outlives the client that caused it
   WallTime started;
   MonoTime started_mono;
-  /// The sandbox in which a swarm's agents have their panes, by the swarm's id, prefix or name.
-  std::function<Result<std::string>(const std::string& swarm)> sandbox_of_swarm;
+  /// The sandbox in which an agent of a swarm has its pane; the swarm by id, prefix or name.
+  std::function<Result<std::string>(const std::string& swarm, const std::string& pane)> sandbox_of_pane;
+  /// All sandboxes of a swarm.
+  std::function<Result<std::vector<std::string>>(const std::string& swarm)> sandboxes_of_swarm;
 };
 
 void add_db_methods(wire::Router& router, Services& services);

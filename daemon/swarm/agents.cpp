@@ -91,6 +91,17 @@ std::vector<std::string> resume_words(const kinds::Kind& kind, kinds::StartSpec 
   return start ? std::move(start->argv) : std::vector<std::string>();
 }
 
+/// Says so when the connection ends. The log of a team whose authority is the daemon stays empty, so nothing else ends
+/// the wait for it.
+async::Task<> until_cut(Agents::Tunnel agentd, async::Loop& loop, async::Event& cut) {
+  while (!agentd->closed()) {
+    auto waiting = wire::call(*agentd, api::inside::kTeamLog, api::TeamLogRequest{});
+    const Result<api::TeamLogReply> ended = co_await std::move(waiting);
+    if (!agentd->closed()) co_await async::sleep_for(loop, ended ? Duration(kWatch) : kAgain);
+  }
+  cut.set();
+}
+
 constexpr std::string_view kResumed =
     "Your program ended before the work was done, and has been started again. What you had committed is there. Go on: "
     "`swarm task next` gives you the work that is still yours.";
@@ -116,7 +127,7 @@ async::Task<Result<std::string>> Agents::model_url(std::shared_ptr<Swarm> swarm,
   const ModelPort known = swarm->record.hidden.model_ports[name];
   const model::Caller caller{.swarm = swarm->id(),
                              .swarm_name = swarm->record.info.name,
-                             .sandbox = swarm->record.info.sandbox,
+                             .sandbox = sandbox_of(swarm->record.info, name),
                              .agent = name,
                              .role = agent.role,
                              .user = agent.user};
@@ -237,7 +248,9 @@ async::Task<Result<void>> Agents::join(std::shared_ptr<Swarm> swarm, Tunnel agen
   for (const std::string& skill : agent.skills) request.skills.push_back({.name = skill});
   const auto joined = co_await wire::call_with_timeout(*agentd, api::inside::kTeamJoin, request, kLimit);
   if (!joined) co_return fail(joined.error());
-  co_return {};
+  if (!spans(swarm->record.info)) co_return {};
+  Result<void> back = co_await swarms_.join_far(swarm, name);
+  co_return back;
 }
 
 async::Task<bool> Agents::goes_on(std::shared_ptr<Swarm> swarm) {
@@ -248,23 +261,52 @@ async::Task<bool> Agents::goes_on(std::shared_ptr<Swarm> swarm) {
   co_return state == api::RunState::running || state == api::RunState::waiting || state == api::RunState::paused;
 }
 
-async::Task<bool> Agents::sandbox_is_gone(std::shared_ptr<Swarm> swarm) {
-  const Result<api::SandboxInfo> box = co_await swarms_.with().sandboxes.info(swarm->record.info.sandbox);
+async::Task<bool> Agents::sandbox_is_gone(std::string sandbox) {
+  const Result<api::SandboxInfo> box = co_await swarms_.with().sandboxes.info(sandbox);
   if (!box) co_return box.error().code == Code::not_found;
   co_return sandbox::is_final(box->state) || box->state == api::SandboxState::lost ||
       box->state == api::SandboxState::stopping;
 }
 
-async::Task<> Agents::tend(std::shared_ptr<Swarm> swarm) {
+/// While a sandbox cannot be reached the leases of the swarm's tasks stand still.
+async::Task<> Agents::reached(std::shared_ptr<Swarm> swarm, std::string place, bool yes) {
+  const bool first = !yes && swarm->offline.empty();
+  const bool last = yes && (swarm->offline.empty() || (swarm->offline.size() == 1 && swarm->offline.contains(place)));
+  // Also the first time: the daemon before this may have been killed while it was offline.
+  Result<void> told;
+  if (first) told = co_await swarms_.runs()->offline(swarm->id());
+  if (last) told = co_await swarms_.runs()->online(swarm->id());
+  if (!told) co_return;  // with the next look
+  if (yes) {
+    swarm->offline.erase(place);
+  } else {
+    swarm->offline.insert(place);
+  }
+}
+
+async::Task<> Agents::tend(std::shared_ptr<Swarm> swarm, std::string place) {
   async::Loop& loop = swarms_.with().loop;
-  bool told_offline = false;
   for (;;) {
-    auto agentd = co_await swarms_.agentd(swarm);
+    auto agentd = co_await swarms_.agentd_at(swarm, place);
     if (!agentd) {
-      const bool gone = co_await sandbox_is_gone(swarm);
-      if (!told_offline) {
-        const Result<void> told = co_await swarms_.runs()->offline(swarm->id());
-        told_offline = told.has_value();
+      const auto known = place_named(swarm->record.info, place);
+      const bool gone = !known || known->sandbox.empty() || co_await sandbox_is_gone(known->sandbox);
+      if (!swarm->offline.contains(place)) co_await reached(swarm, place, false);
+      if (gone && spans(swarm->record.info)) {
+        Result<void> again;
+        if (known && known->sandbox.empty()) {
+          again = co_await swarms_.settle(swarm, place);  // a daemon before this was killed in between
+        } else {
+          again = co_await swarms_.rehouse(swarm, place);
+        }
+        if (again || again.error().retryable) {
+          if (!again) co_await async::sleep_for(loop, kAgain);
+          continue;
+        }
+        swarm->broken = again.error();
+        ++swarm->news;
+        swarm->changed.notify_all();
+        co_return;
       }
       if (gone) {
         swarm->lost = true;
@@ -275,23 +317,27 @@ async::Task<> Agents::tend(std::shared_ptr<Swarm> swarm) {
       co_await async::sleep_for(loop, kAgain);
       continue;
     }
-    // Also the first time: the daemon before this may have been killed while it was offline.
-    const Result<void> told = co_await swarms_.runs()->online(swarm->id());
-    told_offline = !told.has_value();
+    co_await reached(swarm, place, true);
     // What was committed while nobody listened: agentd's memory of it ends with agentd.
-    swarms_.keep_soon(swarm);
+    swarms_.keep_soon(swarm, place);
+    // And what was merged meanwhile.
+    const Result<void> spread = co_await swarms_.spread_to(swarm, place);
+    if (!spread) logger().warn("what was merged is not there yet", {{"place", place}, {"error", spread.error()}});
     // Whoever runs already has to find its model again.
     const std::vector<api::SwarmAgentInfo> agents = swarm->record.info.agents;
     for (const api::SwarmAgentInfo& agent : agents) {
-      if (agent.starts == 0) continue;
+      if (agent.starts == 0 || place_of(swarm->record.info, agent.id) != place) continue;
       const Result<std::string> url = co_await model_url(swarm, *agentd, agent.id);
       if (!url) logger().warn("an agent has no way to its model", {{"agent", agent.id}, {"error", url.error()}});
     }
     async::Event cut(loop);
     async::TaskSet watchers(loop);
     for (const api::SwarmAgentInfo& agent : swarm->record.info.agents) {
+      if (place_of(swarm->record.info, agent.id) != place) continue;
       watchers.spawn(watch(this, swarm, *agentd, agent.id, cut));
     }
+    // One without agents is watched by its connection alone.
+    if (spans(swarm->record.info)) watchers.spawn(until_cut(*agentd, loop, cut));
     co_await cut.wait();
   }
 }
@@ -344,6 +390,10 @@ async::Task<> Agents::give_up(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::
   const auto left =
       co_await wire::call_with_timeout(*agentd, api::inside::kTeamLeave, {.agent = agent, .reason = why}, kLimit);
   if (!left) logger().warn("its locks run out by themselves", {{"agent", agent}, {"error", left.error()}});
+  if (spans(swarm->record.info)) {
+    const Result<void> gone = co_await swarms_.with().authorities->leave(swarm->id(), agent, why);
+    if (!gone) logger().warn("its locks run out by themselves", {{"agent", agent}, {"error", gone.error()}});
+  }
   const Result<void> told = co_await swarms_.runs()->agent_gone(swarm->id(), agent, why);
   if (!marked || !told) logger().error("the work of an agent waits for it", {{"swarm", swarm->id()}, {"agent", agent}});
 }

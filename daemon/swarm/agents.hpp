@@ -34,7 +34,8 @@ class Agents {
 
   /// Looks after a swarm's agents and the way to them for as long as its run goes, or until its sandbox is lost: then
   /// it says so in the swarm. Dropping it stops only the looking.
-  async::Task<> tend(std::shared_ptr<Swarm> swarm);
+  /// `place` is one of its sandboxes, by name; of several one that is lost is made anew.
+  async::Task<> tend(std::shared_ptr<Swarm> swarm, std::string place);
 
  private:
   /// Why a program is started.
@@ -52,7 +53,8 @@ class Agents {
   async::Task<Result<void>> mark(std::shared_ptr<Swarm> swarm, std::string agent, std::string state,
                                  std::string reason = {});
   async::Task<bool> goes_on(std::shared_ptr<Swarm> swarm);
-  async::Task<bool> sandbox_is_gone(std::shared_ptr<Swarm> swarm);
+  async::Task<bool> sandbox_is_gone(std::string sandbox);
+  async::Task<> reached(std::shared_ptr<Swarm> swarm, std::string place, bool yes);
 
   Swarms& swarms_;
 };

@@ -52,14 +52,22 @@ async::Task<Result<api::SwarmInfo>> Swarms::pause(std::optional<std::string> wha
   }
   const Result<void> halted = co_await runs_->pause(swarm->record.info.run, "paused by request");
   if (!halted) co_return fail(halted.error());
-  const Result<api::SandboxInfo> frozen = co_await with_.sandboxes.pause(swarm->record.info.sandbox);
+  const Result<void> frozen = co_await at_all(swarm, &Swarms::freeze);
   if (!frozen) {
+    const Result<void> goes_on = co_await at_all(swarm, &Swarms::thaw);
+    static_cast<void>(goes_on);  // those that stand still; the reason below is the one that matters
     const Result<void> back = co_await runs_->resume(swarm->record.info.run);
     static_cast<void>(back);
     co_return fail(frozen.error());
   }
-  const Result<void> written = co_await change(swarm, [](Record& record) { record.info.state = SwarmState::paused; });
+  const std::int64_t now = with_.loop.clock().wall().us;
+  const Result<void> written = co_await change(swarm, [now](Record& record) {
+    record.info.state = SwarmState::paused;
+    record.hidden.paused_us = now;
+  });
   if (!written) co_return fail(written.error());
+  const Result<void> rests = attend(*swarm, Stands::still);
+  static_cast<void>(rests);  // it only lets go
   co_return swarm->record.info;
 }
 
@@ -82,13 +90,20 @@ async::Task<Result<api::SwarmInfo>> Swarms::resume(std::optional<std::string> wh
                                                           swarm->record.info.name, state_name(before)));
   }
   if (before == SwarmState::paused) {
-    const Result<api::SandboxInfo> thawed = co_await with_.sandboxes.resume(swarm->record.info.sandbox);
+    // Whoever goes on may ask at once.
+    const Result<void> attended = attend(*swarm, Stands::not_still);
+    if (!attended) co_return fail(attended.error());
+    const Result<void> thawed = co_await at_all(swarm, &Swarms::thaw);
     if (!thawed) co_return fail(thawed.error());
   }
   if (before == SwarmState::failed && !swarm->record.info.sandbox.empty()) {
-    const Result<api::SandboxInfo> box = co_await with_.sandboxes.info(swarm->record.info.sandbox);
-    if (!box && box.error().code != Code::not_found) co_return fail(box.error());
-    const bool there = box && (box->state == api::SandboxState::claimed || box->state == api::SandboxState::paused);
+    bool there = true;
+    for (const api::SwarmPlace& one : places_of(swarm->record.info)) {
+      if (one.sandbox.empty()) continue;
+      const Result<api::SandboxInfo> box = co_await with_.sandboxes.info(one.sandbox);
+      if (!box && box.error().code != Code::not_found) co_return fail(box.error());
+      there = there && box && (box->state == api::SandboxState::claimed || box->state == api::SandboxState::paused);
+    }
     if (!there) {
       const Result<void> out = co_await move_out(swarm);
       if (!out) co_return fail(out.error());
@@ -103,6 +118,7 @@ async::Task<Result<api::SwarmInfo>> Swarms::resume(std::optional<std::string> wh
     record.info.state = record.info.step == SwarmStep::run ? SwarmState::working : SwarmState::preparing;
     record.info.reason.clear();
     record.info.ended_us.reset();
+    record.hidden.paused_us = 0;
   });
   if (!written) co_return fail(written.error());
   begin(swarm);

@@ -1,15 +1,12 @@
 // The steps of a swarm's life. Each can be done again: what it makes is named by the swarm, and found again by that.
 #include <fmt/format.h>
 
-#include "daemon/git/protected_paths.hpp"
+#include <algorithm>
+
 #include "daemon/log/log.hpp"
 #include "daemon/swarm/agents.hpp"
 #include "daemon/swarm/swarms.hpp"
-#include "protocol/api/git.hpp"
-#include "protocol/api/git_inner.hpp"
-#include "protocol/api/team.hpp"
 #include "protocol/async/timer.hpp"
-#include "protocol/wire/client.hpp"
 
 namespace swarm::swarms {
 namespace {
@@ -21,7 +18,6 @@ using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): 
 // What may pass by itself is tried again so often, with growing pauses, before the swarm has failed.
 constexpr int kTries = 6;
 constexpr Duration kFirstPause = 250ms;
-constexpr Duration kStepLimit = 10min;
 /// So often a swarm whose sandbox vanishes gets another.
 constexpr std::uint32_t kMostSandboxes = 3;
 
@@ -82,6 +78,11 @@ SwarmState state_in(SwarmStep step, const Record& record) {
 
 async::Task<> Swarms::carry_on(std::shared_ptr<Swarm> swarm) {
   while (swarm->record.info.step != SwarmStep::over) {
+    const bool still = swarm->record.info.state == SwarmState::paused;
+    if (const Result<void> attended = attend(*swarm, still ? Stands::still : Stands::not_still); !attended) {
+      co_await fail_with(swarm, attended.error());
+      break;
+    }
     if (swarm->record.info.state == SwarmState::paused) {
       co_await swarm->changed.wait();
       continue;
@@ -125,8 +126,9 @@ async::Task<> Swarms::carry_on(std::shared_ptr<Swarm> swarm) {
     }
     swarm->changed.notify_all();
   }
-  swarm->use.reset();
+  swarm->uses.clear();
   swarm->carried_on = false;
+  if (with_.authorities != nullptr) with_.authorities->let_go(swarm->id());
   living_.erase(swarm->id());
 }
 
@@ -155,10 +157,10 @@ async::Task<Result<SwarmStep>> Swarms::do_step(std::shared_ptr<Swarm> swarm) {
     case SwarmStep::unknown:
       break;
     case SwarmStep::sandbox:
-      done = co_await make_sandbox(swarm);
+      done = co_await at_all(swarm, &Swarms::make_sandbox);
       break;
     case SwarmStep::team:
-      done = co_await open_team(swarm);
+      done = co_await at_all(swarm, &Swarms::open_team);
       break;
     case SwarmStep::import:
       done = co_await import(swarm);
@@ -190,119 +192,14 @@ async::Task<Result<SwarmStep>> Swarms::do_step(std::shared_ptr<Swarm> swarm) {
   co_return after(step);
 }
 
-async::Task<Result<void>> Swarms::make_sandbox(std::shared_ptr<Swarm> swarm) {
-  api::SandboxCreateRequest request{.template_name = swarm->record.hidden.template_name,
-                                    .provider = swarm->record.hidden.provider,
-                                    .name = {},
-                                    .swarm = swarm->id(),
-                                    .labels = {{"swarm", swarm->id()}},
-                                    .env = {},
-                                    .lease_ms = {},
-                                    .max_lifetime_ms = {},
-                                    .limits = {},
-                                    .network = {},
-                                    .pooled = true,
-                                    .queue_ms = std::chrono::minutes(10),
-                                    .wait = true};
-  // The key makes it the same sandbox, however often this step is begun; another one after that was lost.
-  const std::uint32_t before = swarm->record.hidden.sandboxes;
-  CallKey key{.scope = "swarm:" + swarm->id(),
-              .key = before == 0 ? "sandbox" : fmt::format("sandbox {}", before),
-              .method = std::string(api::kSandboxCreate.name),
-              .arguments = swarm->id()};
-  const Result<api::SandboxInfo> made = co_await with_.sandboxes.create(std::move(request), std::move(key));
-  if (!made) co_return fail(made.error());
-  if (made->state != api::SandboxState::claimed) {
-    co_return fail(Code::failed_precondition,
-                   fmt::format("sandbox {} has ended: {}", made->id, made->reason.value_or("nobody knows why")));
-  }
-  Result<void> written = co_await change(swarm, [id = made->id, provider = made->provider](Record& record) {
-    record.info.sandbox = id;
-    record.info.provider = provider;
-  });
-  co_return written;
-}
-
-async::Task<Result<std::shared_ptr<wire::Connection>>> Swarms::agentd(std::shared_ptr<Swarm> swarm) {
-  if (swarm->record.info.sandbox.empty()) {
-    co_return fail(Code::failed_precondition, fmt::format("swarm {} has no sandbox", swarm->record.info.name));
-  }
-  auto use = co_await with_.sandboxes.use(swarm->record.info.sandbox);
-  if (!use) co_return fail(use.error());
-  std::shared_ptr<wire::Connection> connection = use->connection();
-  if (!swarm->use) swarm->use.emplace(std::move(*use));
-  co_return connection;
-}
-
-async::Task<Result<void>> Swarms::open_team(std::shared_ptr<Swarm> swarm) {
-  auto connection = co_await agentd(swarm);
-  if (!connection) co_return fail(connection.error());
-  const api::TeamOpenRequest open{.swarm = swarm->id(), .name = swarm->record.info.name};
-  const auto opened = co_await wire::call_with_timeout(**connection, api::inside::kTeamOpen, open, kStepLimit);
-  if (!opened) co_return fail(opened.error(), "open the team");
-  std::map<std::string, api::TeamMember> members;
-  for (const api::SwarmAgentInfo& agent : swarm->record.info.agents) {
-    api::TeamJoinRequest join{
-        .agent = agent.id, .role = agent.role, .kind = agent.kind, .lead = agent.lead, .skills = {}};
-    if (join.kind.starts_with("cmd:")) join.kind = "cmd";
-    for (const std::string& skill : agent.skills) join.skills.push_back({.name = skill});
-    Result<api::TeamMember> joined =
-        co_await wire::call_with_timeout(**connection, api::inside::kTeamJoin, join, kStepLimit);
-    if (!joined) co_return fail(joined.error(), agent.id);
-    members.emplace(agent.id, std::move(*joined));
-  }
-  Result<void> written = co_await change(swarm, [members](Record& record) {
-    for (api::SwarmAgentInfo& agent : record.info.agents) {
-      const api::TeamMember& member = members.at(agent.id);
-      agent.uid = member.uid;
-      agent.user = member.user;
-    }
-  });
-  co_return written;
-}
-
-async::Task<Result<void>> Swarms::import(std::shared_ptr<Swarm> swarm) {
-  const bool several = !swarm->record.info.repos.empty();
-  auto taking =
-      several ? take_members(swarm) : swarm->repository.take(swarm->record.info.repo, swarm->record.info.base_commit);
-  const Result<void> taken = co_await std::move(taking);
-  if (!taken) co_return fail(taken.error());
-  const api::SwarmInfo info = swarm->record.info;
-  auto connection = co_await agentd(swarm);
-  if (!connection) co_return fail(connection.error());
-  const Result<void> brought =
-      co_await swarm->repository.bring_in(*connection, info.repo_name, info.base_commit, info.name);
-  if (!brought) co_return fail(brought.error());
-
-  api::GitWorktreeRequest request{
-      .repo = info.repo_name, .swarm = info.name, .agent = "integrator", .base = info.base_commit, .user = {}};
-  const auto integration =
-      co_await wire::call_with_timeout(**connection, api::inside::kGitWorktree, request, kStepLimit);
-  if (!integration) co_return fail(integration.error(), "the integration worktree");
-  std::map<std::string, api::GitWorktreeReply> trees;
-  for (const api::SwarmAgentInfo& agent : info.agents) {
-    request.agent = agent.id;
-    request.user = agent.user;
-    Result<api::GitWorktreeReply> tree =
-        co_await wire::call_with_timeout(**connection, api::inside::kGitWorktree, request, kStepLimit);
-    if (!tree) co_return fail(tree.error(), agent.id);
-    trees.emplace(agent.id, std::move(*tree));
-  }
-  Result<void> written = co_await change(swarm, [trees](Record& record) {
-    for (api::SwarmAgentInfo& agent : record.info.agents) {
-      agent.worktree = trees.at(agent.id).path.bytes;
-      agent.branch = trees.at(agent.id).branch;
-    }
-  });
-  co_return written;
-}
-
 async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
   if (runs_ == nullptr) co_return fail(Code::internal, "there is no workflow engine");
   const api::SwarmInfo& info = swarm->record.info;
   // After a crash the sandbox must be held again before its lease ends.
-  const auto connection = co_await agentd(swarm);
-  if (!connection) co_return fail(connection.error());
+  if (!spans(info)) {
+    const auto connection = co_await agentd(swarm);
+    if (!connection) co_return fail(connection.error());
+  }
   if (info.run.empty()) {
     api::RunStartRequest request;
     request.workflow = info.workflow;
@@ -320,9 +217,12 @@ async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
     if (!written) co_return fail(written.error());
   }
   async::TaskSet tending(with_.loop);
-  tending.spawn(agents_->tend(swarm));
+  swarm->offline.clear();
+  swarm->broken.reset();
+  for (const api::SwarmPlace& place : places_of(info)) tending.spawn(agents_->tend(swarm, place.name));
   for (;;) {
     if (swarm->record.hidden.stop_asked) co_return SwarmStep::deliver;
+    if (swarm->broken) co_return fail(*swarm->broken);
     if (swarm->lost) {
       if (swarm->record.hidden.sandboxes >= kMostSandboxes) {
         co_return fail(Code::failed_precondition,
@@ -362,54 +262,6 @@ async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
   }
 }
 
-async::Task<Result<std::string>> Swarms::keep_work(std::shared_ptr<Swarm> swarm) {
-  const api::SwarmInfo info = swarm->record.info;
-  auto connection = co_await agentd(swarm);
-  if (!connection) co_return fail(connection.error());
-  Result<std::string> head = co_await swarm->repository.fetch(*connection, info.repo_name, info.name);
-  if (!head) co_return fail(head.error());
-  if (*head == info.base_commit) head->clear();  // nothing was merged
-  if (*head != swarm->record.info.head && !head->empty()) {
-    Result<std::vector<api::SwarmRepo>> repos = co_await split_heads(swarm, *head);
-    if (!repos) co_return fail(repos.error());
-    const Result<std::vector<std::string>> paths = co_await swarm->repository.changed_paths(info.base_commit, *head);
-    if (!paths) co_return fail(paths.error());
-    const config::Git defaults;
-    const std::vector<std::string>& patterns =
-        with_.config == nullptr ? defaults.protected_paths : with_.config->git.protected_paths;
-    std::vector<std::string> guarded;
-    for (const std::string& path : *paths) {
-      // Of several repositories each begins at its own root.
-      const std::string inside = repos->empty() ? path : path.substr(std::min(path.find('/') + 1, path.size()));
-      if (!git::protected_among(patterns, {inside}).empty()) guarded.push_back(path);
-    }
-    const Result<void> written = co_await change(swarm, [to = *head, guarded, repos = *repos](Record& record) {
-      record.info.head = to;
-      record.info.protected_paths = guarded;
-      for (std::size_t i = 0; i < repos.size(); ++i) record.info.repos.at(i).head = repos[i].head;
-    });
-    if (!written) co_return fail(written.error());
-  }
-  co_return head;
-}
-
-void Swarms::keep_soon(std::shared_ptr<Swarm> swarm) {
-  swarm->keep_again = true;
-  if (!swarm->keeping) tasks_.spawn(keep_in_background(std::move(swarm)));
-}
-
-async::Task<> Swarms::keep_in_background(std::shared_ptr<Swarm> swarm) {
-  if (swarm->keeping) co_return;
-  swarm->keeping = true;
-  while (swarm->keep_again) {
-    swarm->keep_again = false;
-    const Result<std::string> kept = co_await keep_work(swarm);
-    if (kept) continue;
-    logger().warn("what was made could not be fetched yet", {{"swarm", swarm->id()}, {"error", kept.error()}});
-  }
-  swarm->keeping = false;
-}
-
 async::Task<Result<git::Published>> Swarms::publish(std::shared_ptr<Swarm> swarm, bool replace) {
   const api::SwarmInfo info = swarm->record.info;
   if (!info.repos.empty()) co_return co_await publish_members(swarm, replace);
@@ -424,10 +276,10 @@ async::Task<Result<git::Published>> Swarms::publish(std::shared_ptr<Swarm> swarm
 /// From here on it has no sandbox; the steps that make one bring its agents up again, with what was fetched of their
 /// work.
 async::Task<Result<void>> Swarms::move_out(std::shared_ptr<Swarm> swarm) {
-  swarm->use.reset();
+  swarm->uses.clear();
   swarm->lost = false;
   Result<void> written = co_await change(swarm, [](Record& record) {
-    record.info.sandbox.clear();
+    for (const api::SwarmPlace& place : places_of(record.info)) set_sandbox(record.info, place.name, "", "");
     record.info.step = SwarmStep::sandbox;
     ++record.hidden.sandboxes;
     record.hidden.model_ports.clear();
@@ -439,20 +291,19 @@ async::Task<Result<void>> Swarms::move_out(std::shared_ptr<Swarm> swarm) {
 }
 
 async::Task<Result<void>> Swarms::tear_down(std::shared_ptr<Swarm> swarm) {
-  swarm->use.reset();
+  swarm->uses.clear();
   const api::SwarmInfo info = swarm->record.info;
-  if (info.sandbox.empty() || info.keep_sandbox) co_return {};
+  const std::vector<api::SwarmPlace> places = places_of(info);
+  const bool none = std::ranges::all_of(places, [](const api::SwarmPlace& place) { return place.sandbox.empty(); });
+  if (none || info.keep_sandbox) co_return {};
   const Result<void> marked = co_await change(swarm, [](Record& record) {
     for (api::SwarmAgentInfo& agent : record.info.agents) {
       if (agent.state == "running" || agent.state == "resting") agent.state = "ended";
     }
   });
   if (!marked) co_return fail(marked.error());
-  const Result<api::SandboxInfo> ended = co_await with_.sandboxes.kill(
-      info.sandbox,
-      {.grace_ms = std::chrono::milliseconds(1000), .reason = "swarm " + info.name + " is over", .wait = true});
-  if (!ended && ended.error().code != Code::not_found) co_return fail(ended.error());
-  co_return {};
+  Result<void> ended = co_await at_all(swarm, &Swarms::end_sandbox);
+  co_return ended;
 }
 
 }  // namespace swarm::swarms

@@ -66,14 +66,28 @@ async::Task<Result<Ports::Reached>> Ports::reach(workflow::StepKey key) {
   if (swarm == nullptr) {
     co_return fail(Code::not_found, fmt::format("swarm {} is over", key.swarm));
   }
-  auto connection = co_await swarms_.agentd(swarm);
+  Result<Reached> reached = co_await reach_at(swarm, spans(swarm->record.info) ? kIntegrationPlace : "");
+  co_return reached;
+}
+
+async::Task<Result<Ports::Reached>> Ports::reach(workflow::StepKey key, std::string agent) {
+  const std::shared_ptr<Swarm> swarm = swarms_.living(key.swarm);
+  if (swarm == nullptr) {
+    co_return fail(Code::not_found, fmt::format("swarm {} is over", key.swarm));
+  }
+  Result<Reached> reached = co_await reach_at(swarm, place_of(swarm->record.info, agent));
+  co_return reached;
+}
+
+async::Task<Result<Ports::Reached>> Ports::reach_at(std::shared_ptr<Swarm> swarm, std::string place) {
+  auto connection = co_await swarms_.agentd_at(swarm, std::move(place));
   // It may get another sandbox: whatever is wrong with this one, it is worth another try.
   if (!connection) co_return fail(Code::unavailable, connection.error().message);
   co_return Reached{.swarm = swarm, .agentd = std::move(*connection)};
 }
 
 async::Task<Result<void>> Ports::start_agent(workflow::StepKey key, workflow::StartAgent what) {
-  Result<Reached> in = co_await reach(key);
+  Result<Reached> in = co_await reach(key, what.agent);
   if (!in) co_return fail(in.error());
   Result<void> started =
       co_await swarms_.agents().start(in->swarm, in->agentd, std::move(what.agent), std::move(what.brief));
@@ -81,18 +95,26 @@ async::Task<Result<void>> Ports::start_agent(workflow::StepKey key, workflow::St
 }
 
 async::Task<Result<void>> Ports::stop_agent(workflow::StepKey key, std::string agent) {
-  Result<Reached> in = co_await reach(key);
+  Result<Reached> in = co_await reach(key, agent);
   if (!in) co_return in.error().code == Code::not_found ? Result<void>() : Result<void>(fail(in.error()));
   Result<void> stopped = co_await swarms_.agents().stop(in->swarm, in->agentd, std::move(agent));
   co_return stopped;
 }
 
 async::Task<Result<void>> Ports::prompt(workflow::StepKey key, workflow::Prompt what) {
-  Result<Reached> in = co_await reach(key);
-  if (!in) co_return fail(in.error());
   api::InSwarm<api::MessageSendRequest> message;
   message.to = std::vector<std::string>{what.agent};
   message.body = what.text;
+  team::Authorities* authorities = swarms_.with().authorities;
+  if (authorities != nullptr && authorities->hosts(key.swarm)) {
+    const Result<Value> said = co_await authorities->as_person(
+        key.swarm, std::string(api::kMessageSend.name),
+        api::encode_call(api::kMessageSend, message, {.idempotency_key = key.run + "/" + key.step}));
+    if (!said) co_return fail(said.error());
+    co_return {};
+  }
+  Result<Reached> in = co_await reach(key);
+  if (!in) co_return fail(in.error());
   const auto sent =
       co_await wire::call(*in->agentd, api::kMessageSend, message, {.idempotency_key = key.run + "/" + key.step});
   if (!sent) co_return fail(sent.error());
@@ -100,7 +122,7 @@ async::Task<Result<void>> Ports::prompt(workflow::StepKey key, workflow::Prompt 
 }
 
 async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, workflow::Inspect what) {
-  Result<Reached> in = co_await reach(key);
+  Result<Reached> in = co_await reach(key, what.agent);
   if (!in) co_return fail(in.error());
   const std::string repo = in->swarm->record.info.repo_name;
   api::GitLogRequest log;
@@ -141,7 +163,14 @@ async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, work
   const auto tree = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitStatus, status, kLimit);
   if (tree) change.tree_dirty = tree->total_changes > 0;
   // What was handed in shall not be lost with its sandbox.
-  swarms_.keep_soon(in->swarm);
+  std::string place = place_of(in->swarm->record.info, what.agent);
+  if (spans(in->swarm->record.info)) {
+    // Whoever reviews it looks at it where they are.
+    const Result<void> spread = co_await swarms_.spread(in->swarm, std::move(place));
+    if (!spread) co_return fail(spread.error());
+  } else {
+    swarms_.keep_soon(in->swarm, std::move(place));
+  }
   co_return change;
 }
 
@@ -149,6 +178,8 @@ async::Task<Result<workflow::Merged>> Ports::merge(workflow::StepKey key, workfl
   Result<Reached> in = co_await reach(key);
   if (!in) co_return fail(in.error());
   const api::SwarmInfo info = in->swarm->record.info;
+  const Result<void> brought = co_await swarms_.bring_candidate(in->swarm, what.agent, what.commit);
+  if (!brought) co_return fail(brought.error());
   api::GitMergeRequest request;
   request.repo = info.repo_name;
   request.swarm = info.name;
@@ -189,7 +220,14 @@ async::Task<Result<workflow::Merged>> Ports::merge(workflow::StepKey key, workfl
       merged.outcome = workflow::Merged::Outcome::merged;
       tasks_.spawn(tell(info.id, info.sandbox, std::string(api::kSwarmLanded.name), what.agent, what.task,
                         api::encode(api::SwarmLanded{.commit = merged.commit, .author = what.agent, .title = title})));
-      swarms_.keep_soon(in->swarm);
+      if (spans(info)) {
+        // Whoever is told of it can sync with it, and nothing that it was built on is lost with its sandbox.
+        const Result<void> spread = co_await swarms_.spread(in->swarm, kIntegrationPlace);
+        if (!spread) co_return fail(spread.error());
+        co_await swarms_.merged(in->swarm, what.agent, merged.commit);
+      } else {
+        swarms_.keep_soon(in->swarm);
+      }
       co_return merged;
     case api::GitMergeOutcome::conflict:
       merged.outcome = workflow::Merged::Outcome::conflict;
@@ -204,7 +242,9 @@ async::Task<Result<workflow::Merged>> Ports::merge(workflow::StepKey key, workfl
       diff.agent = what.agent;
       diff.to = what.commit;
       diff.patch = false;
-      const auto differs = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitDiff, diff, kLimit);
+      const Result<Reached> author = co_await reach(key, what.agent);
+      if (!author) co_return fail(author.error());
+      const auto differs = co_await wire::call_with_timeout(*author->agentd, api::inside::kGitDiff, diff, kLimit);
       if (!differs) co_return fail(differs.error());
       merged.contained = differs->from == what.commit;
       break;
@@ -229,6 +269,10 @@ async::Task<Result<workflow::TestRun>> Ports::test(workflow::StepKey key, workfl
   Result<Reached> in = co_await reach(key);
   if (!in) co_return fail(in.error());
   const api::SwarmInfo info = in->swarm->record.info;
+  if (!what.commit.empty()) {
+    const Result<void> brought = co_await swarms_.bring_candidate(in->swarm, "", what.commit);
+    if (!brought) co_return fail(brought.error());
+  }
   // A tree of its own for the commit: nobody else's work is in it, and it goes when the test has ended.
   api::GitWorktreeRequest tree;
   tree.repo = info.repo_name;

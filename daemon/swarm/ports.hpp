@@ -28,7 +28,11 @@ class Ports final : public workflow::Ports {
     std::shared_ptr<Swarm> swarm;
     std::shared_ptr<wire::Connection> agentd;
   };
+  /// Where changes are merged.
   async::Task<Result<Reached>> reach(workflow::StepKey key);
+  /// Where an agent lives.
+  async::Task<Result<Reached>> reach(workflow::StepKey key, std::string agent);
+  async::Task<Result<Reached>> reach_at(std::shared_ptr<Swarm> swarm, std::string place);
   async::Task<> tell(std::string swarm, std::string sandbox, std::string type, std::string agent, std::string task,
                      Value data);
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "protocol/api/describe.hpp"
 #include "protocol/wire/stored.hpp"
 
@@ -57,6 +59,78 @@ bool is_discarded(const Record& record) { return record.info.state == api::Swarm
 }  // namespace
 
 const store::Domain kSwarmDomain{"swarm", kMigrations};
+
+Result<void> plan_places(api::SwarmInfo& info, api::SwarmTopology topology) {
+  info.topology = topology;
+  switch (topology) {
+    case api::SwarmTopology::shared:
+      return {};
+    case api::SwarmTopology::per_agent:
+    case api::SwarmTopology::per_role:
+      break;
+    case api::SwarmTopology::per_exec:
+      return fail(Code::unimplemented,
+                  "a sandbox for each program is not there yet; shared, per-agent and per-role are");
+    case api::SwarmTopology::unknown:
+      return fail(Code::invalid_argument, "topology: shared, per_agent or per_role");
+  }
+  info.places.push_back({.name = kIntegrationPlace, .sandbox = {}, .provider = {}, .agents = {}});
+  for (const api::SwarmAgentInfo& agent : info.agents) {
+    const std::string role = agent.role.empty() ? "agents" : "role-" + agent.role;
+    const std::string name = topology == api::SwarmTopology::per_agent ? agent.id : role;
+    auto place = std::ranges::find(info.places, name, &api::SwarmPlace::name);
+    if (place == info.places.end()) {
+      info.places.push_back({.name = name, .sandbox = {}, .provider = {}, .agents = {}});
+      place = info.places.end() - 1;
+    }
+    place->agents.push_back(agent.id);
+  }
+  return {};
+}
+
+bool spans(const api::SwarmInfo& info) { return !info.places.empty(); }
+
+std::vector<api::SwarmPlace> places_of(const api::SwarmInfo& info) {
+  if (spans(info)) return info.places;
+  api::SwarmPlace only{.name = {}, .sandbox = info.sandbox, .provider = info.provider, .agents = {}};
+  for (const api::SwarmAgentInfo& agent : info.agents) only.agents.push_back(agent.id);
+  return {std::move(only)};
+}
+
+std::optional<api::SwarmPlace> place_named(const api::SwarmInfo& info, const std::string& name) {
+  for (api::SwarmPlace& place : places_of(info)) {
+    if (place.name == name) return std::move(place);
+  }
+  return std::nullopt;
+}
+
+std::string place_of(const api::SwarmInfo& info, const std::string& agent) {
+  for (const api::SwarmPlace& place : info.places) {
+    if (std::ranges::find(place.agents, agent) != place.agents.end()) return place.name;
+  }
+  return spans(info) ? kIntegrationPlace : "";
+}
+
+std::string sandbox_of(const api::SwarmInfo& info, const std::string& agent) {
+  const auto place = place_named(info, place_of(info, agent));
+  return place ? place->sandbox : "";
+}
+
+void set_sandbox(api::SwarmInfo& info, const std::string& place, const std::string& sandbox,
+                 const std::string& provider) {
+  for (api::SwarmPlace& one : info.places) {
+    if (one.name != place) continue;
+    one.sandbox = sandbox;
+    one.provider = provider;
+  }
+  if (place.empty() || place == kIntegrationPlace) {
+    info.sandbox = sandbox;
+    info.provider = provider;
+  }
+  for (api::SwarmAgentInfo& agent : info.agents) {
+    if (place_of(info, agent.id) == place) agent.sandbox = sandbox;
+  }
+}
 
 bool is_over(api::SwarmState state) {
   switch (state) {

@@ -49,14 +49,16 @@ struct Hidden {
   std::uint32_t sandboxes = 0;                   ///< how many it had before the one that it has
   bool stop_asked = false;                       ///< a person ended it; the flow goes on with its end
   bool publish_at_end = true;
-  std::string base_branch;                  ///< that it began from; empty: none
-  std::string git_dir;                      ///< of the user's repository
-  std::map<std::string, HiddenRepo> repos;  ///< by name, where there are several
-  std::string joined;                       ///< the commit that has all of them; empty: not made yet
-  std::string title;                        ///< of its result, as its run says
-  std::string body;                         ///< the same, in full
-  std::string definition;                   ///< of its workflow; empty: the built-in one of that name
-  std::optional<api::ShipmentWish> ship;    ///< how its result leaves when it is done
+  std::string base_branch;                    ///< that it began from; empty: none
+  std::string git_dir;                        ///< of the user's repository
+  std::map<std::string, HiddenRepo> repos;    ///< by name, where there are several
+  std::string joined;                         ///< the commit that has all of them; empty: not made yet
+  std::string title;                          ///< of its result, as its run says
+  std::string body;                           ///< the same, in full
+  std::string definition;                     ///< of its workflow; empty: the built-in one of that name
+  std::optional<api::ShipmentWish> ship;      ///< how its result leaves when it is done
+  std::map<std::string, std::uint32_t> made;  ///< how many sandboxes each place had before, where there are several
+  std::int64_t paused_us = 0;                 ///< since when it stands still, UTC; 0: it does not
 
   template <class D>
   static void describe(D& d) {
@@ -78,6 +80,8 @@ struct Hidden {
     d.field("body", &Hidden::body, "Of its result.");
     d.field("definition", &Hidden::definition, "Of its workflow.");
     d.field("ship", &Hidden::ship, "How its result leaves when it is done.");
+    d.field("made", &Hidden::made, "How many sandboxes each place had before.");
+    d.field("paused_us", &Hidden::paused_us, "Since when it stands still.");
   }
 };
 
@@ -85,6 +89,27 @@ struct Record {
   api::SwarmInfo info;
   Hidden hidden;
 };
+
+/// The place where changes are merged, of a swarm that has several.
+inline constexpr const char* kIntegrationPlace = "integration";
+
+/// Says which sandboxes a swarm with these agents gets. `unimplemented` for a topology that is not there yet.
+Result<void> plan_places(api::SwarmInfo& info, api::SwarmTopology topology);
+
+/// Its agents are in several sandboxes.
+[[nodiscard]] bool spans(const api::SwarmInfo& info);
+
+/// All of its sandboxes: of a swarm that has one, that one, without a name and with all agents.
+[[nodiscard]] std::vector<api::SwarmPlace> places_of(const api::SwarmInfo& info);
+/// One of them by its name.
+[[nodiscard]] std::optional<api::SwarmPlace> place_named(const api::SwarmInfo& info, const std::string& name);
+/// The name of the one that an agent lives in; empty for that of a swarm that has one.
+[[nodiscard]] std::string place_of(const api::SwarmInfo& info, const std::string& agent);
+/// The sandbox that an agent lives in; empty: none now.
+[[nodiscard]] std::string sandbox_of(const api::SwarmInfo& info, const std::string& agent);
+/// Writes down that a place has this sandbox now; an empty one: none.
+void set_sandbox(api::SwarmInfo& info, const std::string& place, const std::string& sandbox,
+                 const std::string& provider);
 
 /// Nothing is left to do for it.
 [[nodiscard]] bool is_over(api::SwarmState state);

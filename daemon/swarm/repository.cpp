@@ -247,23 +247,83 @@ async::Task<Result<void>> Repository::bring_in(std::shared_ptr<wire::Connection>
   Result<std::unique_ptr<wire::ByteSource>> pack = co_await (*kept)->pack(std::move(wanted), {});
   if (!pack) co_return fail(pack.error());
 
+  Result<void> imported = co_await import_pack(std::move(agentd), std::move(request), std::move(*pack));
+  co_return imported;
+}
+
+async::Task<Result<void>> Repository::import_pack(std::shared_ptr<wire::Connection> agentd,
+                                                  api::GitImportRequest request,
+                                                  std::unique_ptr<wire::ByteSource> pack) {
   async::TaskSet carrying(agentd->loop());
   std::unique_ptr<wire::ByteSink> sink;
-  if (*pack != nullptr) {
+  if (pack != nullptr) {
     request.pack = agentd->new_stream_id();
     Result<std::unique_ptr<wire::ByteSink>> opened = agentd->open_sink(*request.pack);
     if (!opened) co_return fail(opened.error());
     sink = std::move(*opened);
   }
   auto call = wire::call(*agentd, api::inside::kGitImport, request);
-  if (sink != nullptr) carrying.spawn(carry(std::move(*pack), std::move(sink)));
+  if (sink != nullptr) carrying.spawn(carry(std::move(pack), std::move(sink)));
   const Result<api::GitImportReply> reply = co_await std::move(call);
   if (!reply) co_return fail(reply.error(), "bring the repository in");
   co_return {};
 }
 
+async::Task<Result<void>> Repository::send(std::shared_ptr<wire::Connection> agentd, std::string name, std::string base,
+                                           std::vector<std::string> commits, std::vector<git::Ref> refs) {
+  const auto turn = co_await turn_.take();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  Result<std::vector<std::string>> shallow = (*kept)->shallow();
+  if (!shallow) co_return fail(shallow.error());
+  const Result<std::vector<git::Ref>> ours = co_await (*kept)->refs();
+  if (!ours) co_return fail(ours.error());
+  const auto theirs =
+      co_await wire::call(*agentd, api::inside::kGitRefs, api::GitRefsRequest{.repo = name, .prefix = "refs/"});
+  if (!theirs) co_return fail(theirs.error());
+  // What it has counts where we have it, too.
+  std::set<std::string> have = {base};
+  for (const api::GitRef& ref : theirs->refs) {
+    if (std::ranges::find(*ours, ref.id, &git::Ref::id) != ours->end()) have.insert(ref.id);
+  }
+  const bool there = std::ranges::all_of(commits, [&](const std::string& commit) { return have.contains(commit); });
+  api::GitImportRequest request{.repo = name, .refs = {}, .head = base, .shallow = std::move(*shallow), .pack = {}};
+  bool named = true;
+  for (const git::Ref& ref : refs) {
+    const auto known = std::ranges::find(theirs->refs, ref.name, &api::GitRef::name);
+    named = named && known != theirs->refs.end() && known->id == ref.id;
+    request.refs.push_back({.name = ref.name, .id = ref.id});
+  }
+  if (there && named) co_return {};
+  Result<std::unique_ptr<wire::ByteSource>> pack =
+      co_await (*kept)->pack(std::move(commits), std::vector<std::string>(have.begin(), have.end()));
+  if (!pack) co_return fail(pack.error());
+  Result<void> imported = co_await import_pack(std::move(agentd), std::move(request), std::move(*pack));
+  co_return imported;
+}
+
+async::Task<Result<std::vector<git::Ref>>> Repository::branches(std::string swarm_name) {
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  Result<std::vector<git::Ref>> found = co_await (*kept)->refs("refs/heads/swarm/" + swarm_name + "/");
+  co_return found;
+}
+
+async::Task<bool> Repository::has(std::string commit) {
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
+  if (!kept) co_return false;
+  const Result<async::CommandOutput> found =
+      co_await program_.ask({.git_dir = (*kept)->directory(),
+                             .cwd = {},
+                             .arguments = {"cat-file", "-e", commit + "^{commit}"},
+                             .env = {},
+                             .input = {}});
+  co_return found && found->status.code == 0;
+}
+
 async::Task<Result<std::string>> Repository::fetch(std::shared_ptr<wire::Connection> agentd, std::string name,
-                                                   std::string swarm_name) {
+                                                   std::string swarm_name,
+                                                   std::optional<std::set<std::string>> believed) {
   const auto turn = co_await turn_.take();
   const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
@@ -281,6 +341,7 @@ async::Task<Result<std::string>> Repository::fetch(std::shared_ptr<wire::Connect
   std::string integration;
   for (const api::GitRef& ref : reply->refs) {
     if (!ref.name.starts_with(prefix)) continue;  // what was not asked for has no place here
+    if (believed && !believed->contains(ref.name.substr(prefix.size()))) continue;
     delivery.refs.push_back({.name = ref.name, .id = ref.id});
     if (ref.name == prefix + "integration") integration = ref.id;
   }

@@ -4,10 +4,12 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "daemon/git/join.hpp"
 #include "daemon/git/keeps.hpp"
+#include "protocol/api/git_inner.hpp"
 #include "protocol/api/swarm.hpp"
 #include "protocol/wire/connection.hpp"
 
@@ -52,10 +54,21 @@ class Repository {
   async::Task<Result<void>> bring_in(std::shared_ptr<wire::Connection> agentd, std::string name, std::string commit,
                                      std::string swarm_name);
 
-  /// Fetches every branch of the swarm from its sandbox; gives the integration branch's commit, empty where there is
-  /// none.
+  /// Fetches every branch of the swarm from its sandbox, or those of `believed` alone; gives the integration branch's
+  /// commit, empty where there is none.
   async::Task<Result<std::string>> fetch(std::shared_ptr<wire::Connection> agentd, std::string name,
-                                         std::string swarm_name);
+                                         std::string swarm_name,
+                                         std::optional<std::set<std::string>> believed = std::nullopt);
+
+  /// Sends commits, and names for some of them, to a sandbox that has the repository, which began at `base`.
+  async::Task<Result<void>> send(std::shared_ptr<wire::Connection> agentd, std::string name, std::string base,
+                                 std::vector<std::string> commits, std::vector<git::Ref> refs);
+
+  /// The branches of the swarm, as they were fetched last.
+  async::Task<Result<std::vector<git::Ref>>> branches(std::string swarm_name);
+
+  /// Whether a commit is here.
+  async::Task<bool> has(std::string commit);
 
   /// Sets `branch` of the user's repository.
   async::Task<Result<git::Published>> publish(std::string path, std::string branch, std::string commit, bool replace);
@@ -82,6 +95,8 @@ class Repository {
 
  private:
   async::Task<Result<std::shared_ptr<git::Keep>>> keep(git::Keeps::Missing missing = git::Keeps::Missing::refuse);
+  static async::Task<Result<void>> import_pack(std::shared_ptr<wire::Connection> agentd, api::GitImportRequest request,
+                                               std::unique_ptr<wire::ByteSource> pack);
   async::Task<Result<void>> take_as(std::string ref, std::string path, std::string commit);
 
   git::Keeps& keeps_;

@@ -43,14 +43,19 @@ bool is_branch_word(const std::string& name) {
          });
 }
 
+bool begins_a_sandbox(const api::SwarmInfo& info, const std::string& beginning) {
+  return std::ranges::any_of(places_of(info),
+                             [&](const api::SwarmPlace& one) { return one.sandbox.starts_with(beginning); });
+}
+
 /// Who bears the cost of which sandbox.
 std::map<std::pair<std::string, std::string>, costs::Agent> bearers(const Record& record) {
   std::map<std::pair<std::string, std::string>, costs::Agent> out;
-  if (record.info.sandbox.empty()) return out;
   for (const api::SwarmAgentInfo& agent : record.info.agents) {
     if (agent.state != "running" && agent.state != "resting") continue;
-    out[{record.info.sandbox, agent.id}] = {
-        .swarm = record.info.id, .agent = agent.id, .role = agent.role, .task = agent.task};
+    const std::string sandbox = sandbox_of(record.info, agent.id);
+    if (sandbox.empty()) continue;
+    out[{sandbox, agent.id}] = {.swarm = record.info.id, .agent = agent.id, .role = agent.role, .task = agent.task};
   }
   return out;
 }
@@ -80,12 +85,12 @@ Result<void> tell_agents(store::Changes& changes, const Record& before, const Re
     if (was != before.info.agents.end() && was->state == agent.state && was->starts == agent.starts) continue;
     const api::SwarmAgentChanged told{
         .agent = agent.id, .state = agent.state, .starts = agent.starts, .reason = agent.reason};
-    const auto seq =
-        changes.append({.type = std::string(api::kSwarmAgent.name),
-                        .swarm = after.info.id,
-                        .sandbox = after.info.sandbox.empty() ? std::nullopt : std::optional(after.info.sandbox),
-                        .agent = agent.id,
-                        .data = wire::encode(api::encode(told))});
+    const std::string sandbox = sandbox_of(after.info, agent.id);
+    const auto seq = changes.append({.type = std::string(api::kSwarmAgent.name),
+                                     .swarm = after.info.id,
+                                     .sandbox = sandbox.empty() ? std::nullopt : std::optional(sandbox),
+                                     .agent = agent.id,
+                                     .data = wire::encode(api::encode(told))});
     if (!seq) return fail(seq.error());
   }
   return {};
@@ -97,10 +102,6 @@ std::string state_name(SwarmState state) {
   const Value name = api::encode(state);
   const std::string* text = name.as_string();
   return text == nullptr ? "unknown" : *text;
-}
-
-std::unexpected<Error> no_swarm(const std::string& what) {
-  return fail(Code::not_found, fmt::format("there is no swarm '{}'; 'swarmctl swarm ls --all' lists them", what));
 }
 
 api::SwarmAgentInfo* Swarm::agent(const std::string& name) {
@@ -125,7 +126,7 @@ Swarms::~Swarms() { stop(); }
 
 void Swarms::stop() {
   tasks_.cancel_all();
-  for (const auto& [id, swarm] : living_) swarm->use.reset();
+  for (const auto& [id, swarm] : living_) swarm->uses.clear();
 }
 
 std::shared_ptr<Swarm> Swarms::living(const std::string& id) const {
@@ -145,7 +146,10 @@ void Swarms::committed(const std::string& sandbox) {
   if (!place) return;
   const std::shared_ptr<Swarm> swarm = living(place->swarm);
   // After this the last step fetches what there is.
-  if (swarm->record.info.step == SwarmStep::run) keep_soon(swarm);
+  if (swarm->record.info.step != SwarmStep::run) return;
+  for (const api::SwarmPlace& one : places_of(swarm->record.info)) {
+    if (one.sandbox == sandbox) keep_soon(swarm, one.name);
+  }
 }
 
 std::shared_ptr<Swarm> Swarms::adopt(Record record) {
@@ -199,6 +203,7 @@ async::Task<Result<void>> Swarms::change(std::shared_ptr<Swarm> swarm, std::func
       });
   if (!written) co_return fail(written.error());
   swarm->record = std::move(next);
+  seat(*swarm);
   swarm->changed.notify_all();
   co_return {};
 }
@@ -275,6 +280,7 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
     }
     info.agents.push_back(std::move(agent));
   }
+  if (const Result<void> spread = plan_places(info, request.topology); !spread) co_return fail(spread.error());
   if (info.review.reviewers >= count && info.review.reviewers > 0) {
     co_return fail(Code::invalid_argument,
                    fmt::format("{} reviewers for each change need at least {} agents: nobody reviews what is its own",
@@ -297,7 +303,9 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                          .title = {},
                          .body = {},
                          .definition = std::move(request.definition),
-                         .ship = std::move(request.ship)};
+                         .ship = std::move(request.ship),
+                         .made = {},
+                         .paused_us = 0};
   if (record.hidden.ship && outlet_ == nullptr) {
     co_return fail(Code::unimplemented, "nothing takes results to a remote here");
   }
@@ -341,76 +349,6 @@ async::Task<Result<api::SwarmInfo>> Swarms::create(api::SwarmCreateRequest reque
   const std::shared_ptr<Swarm> swarm = adopt(std::move(*record));
   begin(swarm);
   co_return swarm->record.info;
-}
-
-Result<Place> Swarms::find(const std::optional<std::string>& what) {
-  const auto place = [](const Record& record) {
-    return Place{.swarm = record.info.id, .name = record.info.name, .sandbox = record.info.sandbox};
-  };
-  if (!what) {
-    std::vector<std::shared_ptr<Swarm>> alive;
-    for (const auto& [id, swarm] : living_) {
-      if (!is_over(swarm->record.info.state)) alive.push_back(swarm);
-    }
-    if (alive.size() == 1) return place(alive.front()->record);
-    if (alive.empty()) {
-      const auto newest = load_page(with_.store.reader(), true, INT64_MAX, "", 1);
-      if (!newest) return fail(newest.error());
-      if (!newest->empty()) return place(newest->front());
-      return fail(Code::not_found, "there is no swarm; 'swarmctl deploy' makes one");
-    }
-    return fail(Code::invalid_argument, fmt::format("there are {} swarms; say which: '{}', '{}', ...", alive.size(),
-                                                    alive[0]->record.info.name, alive[1]->record.info.name));
-  }
-  const auto ids = find_ids(with_.store.reader(), *what, 3);
-  if (!ids) return fail(ids.error());
-  std::vector<Record> found;
-  for (const std::string& id : *ids) {
-    const auto known = living(id);
-    auto record = known ? Result<std::optional<Record>>(known->record) : load(with_.store.reader(), id);
-    if (!record) return fail(record.error());
-    if (*record) found.push_back(std::move(**record));
-  }
-  if (found.empty()) return no_swarm(*what);
-  // Its name or its whole id says enough, whatever else begins so.
-  for (const Record& record : found) {
-    if (record.info.name == *what || record.info.id == *what) return place(record);
-  }
-  if (found.size() > 1) {
-    return fail(Code::invalid_argument, fmt::format("several swarms begin with '{}'; write more of it", *what));
-  }
-  return place(found.front());
-}
-
-std::optional<Place> Swarms::of_sandbox(const std::string& sandbox) const {
-  for (const auto& [id, swarm] : living_) {
-    const api::SwarmInfo& info = swarm->record.info;
-    if (!sandbox.empty() && info.sandbox == sandbox) {
-      return Place{.swarm = info.id, .name = info.name, .sandbox = info.sandbox};
-    }
-  }
-  return std::nullopt;
-}
-
-async::Task<Result<Record>> Swarms::load_record(std::optional<std::string> what) {
-  const Result<Place> place = find(what);
-  if (!place) co_return fail(place.error());
-  if (const auto known = living(place->swarm)) co_return known->record;
-  Result<std::optional<Record>> record = load(with_.store.reader(), place->swarm);
-  if (!record) co_return fail(record.error());
-  if (!*record) co_return no_swarm(place->swarm);
-  co_return std::move(**record);
-}
-
-async::Task<Result<std::shared_ptr<Swarm>>> Swarms::living_or_refused(std::optional<std::string> what,
-                                                                      std::string_view verb) {
-  const Result<Place> place = find(what);
-  if (!place) co_return fail(place.error());
-  if (auto known = living(place->swarm)) co_return known;
-  Result<Record> record = co_await load_record(place->swarm);
-  if (!record) co_return fail(record.error());
-  co_return fail(Code::failed_precondition, fmt::format("swarm {} is {}; it cannot be {}", record->info.name,
-                                                        state_name(record->info.state), verb));
 }
 
 async::Task<Result<api::SwarmInfo>> Swarms::info(std::optional<std::string> what) {
@@ -462,7 +400,7 @@ async::Task<Result<api::SwarmListReply>> Swarms::list(api::SwarmListRequest requ
     reply.next_cursor = fmt::format("{}.{}", last.created_us, last.id);
   }
   for (Record& record : *records) {
-    if (request.sandbox && !record.info.sandbox.starts_with(*request.sandbox)) continue;
+    if (request.sandbox && !begins_a_sandbox(record.info, *request.sandbox)) continue;
     Result<api::SwarmInfo> told = co_await info(record.info.id);
     reply.swarms.push_back(told ? std::move(*told) : std::move(record.info));
   }

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "daemon/swarm/record.hpp"
 #include "daemon/swarm/repository.hpp"
 #include "daemon/swarm/runs.hpp"
+#include "daemon/team/authorities.hpp"
 #include "protocol/async/event.hpp"
 #include "protocol/async/task_set.hpp"
 
@@ -34,7 +36,7 @@ class Swarm;
 struct Place {
   std::string swarm;
   std::string name;
-  std::string sandbox;  ///< empty: it has none now
+  std::string sandbox;  ///< empty: it has none now; of several the one where changes are merged
 };
 
 /// What the service stands on; everything outlives it.
@@ -44,10 +46,11 @@ struct Surroundings {
   Random& random;
   sandbox::Sandboxes& sandboxes;
   const git::Program& git;
-  std::filesystem::path repos;             ///< a bare repository for each swarm
-  model::Gateway* models = nullptr;        ///< the way of agents to models; null: there is none
-  costs::Meter* meter = nullptr;           ///< told of each agent that runs; null: nobody counts
-  const config::Config* config = nullptr;  ///< null: the defaults
+  std::filesystem::path repos;               ///< a bare repository for each swarm
+  team::Authorities* authorities = nullptr;  ///< of swarms over several sandboxes; null: there are none
+  model::Gateway* models = nullptr;          ///< the way of agents to models; null: there is none
+  costs::Meter* meter = nullptr;             ///< told of each agent that runs; null: nobody counts
+  const config::Config* config = nullptr;    ///< null: the defaults
 };
 
 class Swarms {
@@ -87,6 +90,12 @@ class Swarms {
   /// A swarm by id, unique prefix of it, or name; without a word the only one that is not over. `not_found`, or
   /// `invalid_argument` where it is not clear which.
   [[nodiscard]] Result<Place> find(const std::optional<std::string>& what);
+  /// All of its sandboxes that it has now.
+  [[nodiscard]] Result<std::vector<std::string>> sandboxes_of(const std::string& what);
+  /// The one in which an agent of it lives; for a name that is none of its agents' the one where changes are merged.
+  [[nodiscard]] Result<std::string> sandbox_of_agent(const std::string& what, const std::string& agent);
+  /// The agents that a call from this sandbox may be of; nothing where its agentd alone says.
+  [[nodiscard]] std::optional<std::set<std::string>> agents_in(const std::string& sandbox) const;
   /// The swarm whose sandbox this is; nothing where it is none's.
   [[nodiscard]] std::optional<Place> of_sandbox(const std::string& sandbox) const;
 
@@ -94,12 +103,32 @@ class Swarms {
   [[nodiscard]] std::shared_ptr<Swarm> living(const std::string& id) const;
   /// Changes a swarm's record in the store and in memory; an event tells of a new state or step.
   async::Task<Result<void>> change(std::shared_ptr<Swarm> swarm, std::function<void(Record&)> what);
-  /// A connection to the agentd of a swarm's sandbox.
+  /// A connection to the agentd where changes are merged.
   async::Task<Result<std::shared_ptr<wire::Connection>>> agentd(std::shared_ptr<Swarm> swarm);
-  /// Fetches what the swarm has merged, and records its newest commit.
+  /// To that of one of its places, by name.
+  async::Task<Result<std::shared_ptr<wire::Connection>>> agentd_at(std::shared_ptr<Swarm> swarm, std::string place);
+  /// Fetches what the swarm has merged and what its agents have, and records the newest merged commit.
   async::Task<Result<std::string>> keep_work(std::shared_ptr<Swarm> swarm);
-  /// The same in the background; however often it is wanted meanwhile, it is done once more.
-  void keep_soon(std::shared_ptr<Swarm> swarm);
+  /// Fetches from one of its places; records the newest merged commit where that is where changes are merged.
+  async::Task<Result<std::string>> keep_work_of(std::shared_ptr<Swarm> swarm, std::string place);
+  /// The same in the background, of one place or of all; however often it is wanted meanwhile, it is done once more.
+  void keep_soon(std::shared_ptr<Swarm> swarm, std::optional<std::string> place = {});
+  /// Of a swarm in several sandboxes: brings an agent's commit (without a name, somebody's) to where changes are
+  /// merged.
+  async::Task<Result<void>> bring_candidate(std::shared_ptr<Swarm> swarm, std::string agent, std::string commit);
+  /// Fetches what is new at a place, and brings it to all where agents work: to review it, or to sync with what was
+  /// merged. What cannot be reached gets it later; an error: what is new could not be fetched.
+  async::Task<Result<void>> spread(std::shared_ptr<Swarm> swarm, std::string from);
+  /// Brings the branches that we have to one place.
+  async::Task<Result<void>> spread_to(std::shared_ptr<Swarm> swarm, std::string place);
+  /// A change of this agent was merged: what its edits reserved is free.
+  async::Task<> merged(std::shared_ptr<Swarm> swarm, std::string agent, std::string commit);
+  /// One of several sandboxes is gone: makes another and brings its agents' work there.
+  async::Task<Result<void>> rehouse(std::shared_ptr<Swarm> swarm, std::string place);
+  /// Gives a place that has none a sandbox, with its team and its repository; what is there already stays.
+  async::Task<Result<void>> settle(std::shared_ptr<Swarm> swarm, std::string place);
+  /// Adds an agent to the registry that the daemon keeps of a swarm in several sandboxes.
+  async::Task<Result<void>> join_far(std::shared_ptr<Swarm> swarm, std::string agent);
   /// Sets the branch of the user's repository to what was fetched last.
   async::Task<Result<git::Published>> publish(std::shared_ptr<Swarm> swarm, bool replace);
   /// The engine's run of a swarm went on.
@@ -127,9 +156,21 @@ class Swarms {
 
   async::Task<> carry_on(std::shared_ptr<Swarm> swarm);
   async::Task<Result<api::SwarmStep>> do_step(std::shared_ptr<Swarm> swarm);
-  async::Task<Result<void>> make_sandbox(std::shared_ptr<Swarm> swarm);
-  async::Task<Result<void>> open_team(std::shared_ptr<Swarm> swarm);
+  using AtPlace = async::Task<Result<void>> (Swarms::*)(std::shared_ptr<Swarm>, std::string place);
+  /// Does it at all places at once; the first error.
+  async::Task<Result<void>> at_all(std::shared_ptr<Swarm> swarm, AtPlace what);
+  async::Task<Result<void>> make_sandbox(std::shared_ptr<Swarm> swarm, std::string place);
+  async::Task<Result<void>> open_team(std::shared_ptr<Swarm> swarm, std::string place);
   async::Task<Result<void>> import(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<void>> import_to(std::shared_ptr<Swarm> swarm, std::string place);
+  async::Task<Result<void>> end_sandbox(std::shared_ptr<Swarm> swarm, std::string place);
+  async::Task<Result<void>> freeze(std::shared_ptr<Swarm> swarm, std::string place);
+  async::Task<Result<void>> thaw(std::shared_ptr<Swarm> swarm, std::string place);
+  /// The daemon decides about messages and locks of a swarm in several sandboxes, from here on or not any more.
+  enum class Stands { still, not_still };
+  Result<void> attend(Swarm& swarm, Stands stands);
+  void seat(const Swarm& swarm);
+  async::Task<Result<std::string>> note_head(std::shared_ptr<Swarm> swarm, std::string head);
   async::Task<Result<api::SwarmStep>> run(std::shared_ptr<Swarm> swarm);
   async::Task<Result<void>> tear_down(std::shared_ptr<Swarm> swarm);
   async::Task<Result<void>> move_out(std::shared_ptr<Swarm> swarm);
@@ -164,6 +205,7 @@ class Swarm {
         turn(loop),
         starting(loop),
         changed(loop),
+        housing(loop),
         repository(keeps, std::move(repository)) {}
 
   [[nodiscard]] const std::string& id() const { return record.info.id; }
@@ -173,14 +215,17 @@ class Swarm {
   async::Turn turn;                     ///< changes of the record pass one by one
   async::Turn starting;                 ///< so do starts of its programs
   async::Condition changed;             ///< after each change, and when its run went on
+  async::Turn housing;                  ///< and its places are made anew one by one
   std::map<std::string, Shift> shifts;  ///< by agent
   bool lost = false;                    ///< its sandbox was found to be gone
   bool keeping = false;                 ///< its work is being fetched in the background,
-  bool keep_again = false;              ///< and there is more already
+  std::set<std::string> to_keep;        ///< and there is more already, at these places
+  std::set<std::string> offline;        ///< places that cannot be reached
+  std::optional<Error> broken;          ///< a place could not be made anew
   Repository repository;
-  std::optional<sandbox::Sandboxes::Use> use;  ///< keeps its sandbox alive
-  bool carried_on = false;                     ///< its flow is under way
-  std::uint64_t news = 0;                      ///< counts what its run told
+  std::map<std::string, sandbox::Sandboxes::Use> uses;  ///< keep its sandboxes alive; by sandbox
+  bool carried_on = false;                              ///< its flow is under way
+  std::uint64_t news = 0;                               ///< counts what its run told
 };
 
 }  // namespace swarm::swarms

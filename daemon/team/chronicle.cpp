@@ -103,6 +103,14 @@ std::vector<Entry> checked_entries(api::TeamLogReply reply, const std::string& s
   return entries;
 }
 
+std::optional<store::NewEvent> notice_for(api::TeamLogEvent happened, const std::string& swarm) {
+  std::optional<Entry> entry = read(happened);
+  if (!entry || !entry->notice) return std::nullopt;
+  entry->notice->swarm = swarm;
+  if (!happened.agent.empty()) entry->notice->agent = happened.agent;
+  return std::move(entry->notice);
+}
+
 Chronicle::Chronicle(async::Loop& loop, store::Store& store, const Homes& homes)
     : loop_(loop), store_(store), homes_(homes), tasks_(loop) {}
 

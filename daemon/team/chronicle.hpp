@@ -29,6 +29,9 @@ struct Entry {
 /// Those of types that a team has, as of this swarm, with the data that the type has. Anything else is left out.
 std::vector<Entry> checked_entries(api::TeamLogReply reply, const std::string& sandbox, const std::string& swarm);
 
+/// What a person is told when this happens in a team; nothing for most of what happens.
+std::optional<store::NewEvent> notice_for(api::TeamLogEvent happened, const std::string& swarm);
+
 /// Belongs to the loop's thread.
 class Chronicle {
  public:

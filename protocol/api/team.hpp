@@ -77,7 +77,7 @@ struct TeamOpenRequest {
   std::int64_t epoch = 1;
   std::uint32_t messages_per_minute = 120;
   TeamPatience patience;
-  TeamAuthority authority = TeamAuthority::sandbox;
+  std::optional<TeamAuthority> authority;
   bool operator==(const TeamOpenRequest&) const = default;
 
   template <class D>
@@ -94,7 +94,9 @@ struct TeamOpenRequest {
         .max(10'000'000);
     d.field("patience", &TeamOpenRequest::patience, "How long the team waits for its agents.");
     d.field("authority", &TeamOpenRequest::authority,
-            "Who decides about messages, locks, notes and the registry. It stays as it was when the team was opened.");
+            "Who decides about messages, locks, notes and the registry; absent: the sandbox. It stays as it was when "
+            "the team "
+            "was opened.");
   }
 };
 
