@@ -38,6 +38,7 @@ else
   run end_to_end env SWARM_BUILD="$build" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/end_to_end.py" "${json[@]}"
   run team env SWARM_BUILD="$build" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/team.py" "${json[@]}"
   run e2b env SWARM_BUILD="$build" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/e2b.py" "${json[@]}"
+  run template env SWARM_BUILD="$build" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/template.py" "${json[@]}"
   run panes env SWARM_BUILD="$build" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$source_dir/pane_costs.py" "${json[@]}"
 fi
 # Against a provider whose sandboxes exist in its memory only, with the daemon that the tests build.

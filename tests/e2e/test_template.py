@@ -13,7 +13,7 @@ import tempfile
 import msgpack
 import pytest
 
-from conftest import BUILD, Daemon, wait_until
+from conftest import BUILD, wait_until
 from e2b_cloud import Cloud, free_port
 from test_e2b_sdk import NODE
 
@@ -106,19 +106,21 @@ def engine():
         yield running
 
 
-@pytest.fixture(scope="module")
-def image(engine):
-    daemon = Daemon()
-    try:
-        context = daemon.home / "context"
+def build_image(engine):
+    """The template `base` as an image of this engine."""
+    with tempfile.TemporaryDirectory(prefix="swarmd-context-") as place:
+        context = pathlib.Path(place) / "context"
         shutil.copytree(TEMPLATE, context)
         shutil.copytree(BUILD / "bundle", context / "agentd")
         engine.run("build", "--network=host", "--build-arg", f"BASE={base_image(engine)}", *([] if WHOLE else SMALL),
                    "--target=base", "--tag=swarmd-test-template", context,
                    env={**os.environ, "DOCKER_BUILDKIT": "0"})
-    finally:
-        daemon.close()
-    yield "swarmd-test-template"
+    return "swarmd-test-template"
+
+
+@pytest.fixture(scope="module")
+def image(engine):
+    yield build_image(engine)
     if engine.process:
         return  # it goes with all that it has
     for name in ("swarmd-test-template", "swarmd-test-base:12"):
@@ -130,7 +132,10 @@ class Container:
 
     def __init__(self, engine, image, home):
         self.engine, self.home = engine, home
-        self.id = engine.run("run", "--detach", "--network=none", "--volume", f"{home}:/run/swarm-tunnel", image, text=True).strip()
+        self.id = engine.run(*self.words(image), text=True).strip()
+
+    def words(self, image):
+        return ["run", "--detach", "--network=none", "--volume", f"{self.home}:/run/swarm-tunnel", image]
 
     def ping(self):
         """Whether agentd answers on its inner socket, asked in plain msgpack-rpc."""
