@@ -1,5 +1,6 @@
 option(SWARM_BUILD_TESTS "Build the test programs" ON)
 option(SWARM_BUILD_FUZZERS "Build the libFuzzer targets" OFF)
+option(SWARM_WIDE_PCH "Precompile our own widest headers too: faster from nothing, slower after a change" OFF)
 set(SWARM_SANITIZE "" CACHE STRING "Sanitizers, as clang's -fsanitize= takes them (address,undefined or thread)")
 
 set(CMAKE_CXX_STANDARD 23)

@@ -1,0 +1,13 @@
+#pragma once
+// What most files include, ours among it, for builds from nothing (SWARM_WIDE_PCH). A header belongs here when it makes
+// such a build faster, measured; CLI11 and nlohmann/json make it slower, since every file then carries their parts.
+#include <fmt/format.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+
+#include "cmake/pch.hpp"
+#include "protocol/store/store.hpp"
+#include "protocol/wire/router.hpp"
