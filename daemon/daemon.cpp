@@ -62,6 +62,7 @@ Daemon::Daemon(async::Loop& loop, Random& random, Setup setup)
 Daemon::~Daemon() {
   tasks_.cancel_all();
   if (enforcer_) enforcer_->attach(nullptr);
+  if (sandboxes_) sandboxes_->hang_up();
 }
 
 Result<void> Daemon::open() {
@@ -272,6 +273,8 @@ async::Task<Result<void>> Daemon::run() {
   co_await server_->drain(drain_);
   background_.cancel_all();
   teams_->stop();
+  // What sandboxes have asked is answered from what is taken apart now; an agent may be waiting for work for minutes.
+  sandboxes_->hang_up();
   e2b_endpoint_.reset();
   forwards_.reset();
   chronicle_.reset();
@@ -281,7 +284,7 @@ async::Task<Result<void>> Daemon::run() {
   teams_.reset();
   authorities_.reset();
   enforcer_->attach(nullptr);
-  sandboxes_.reset();  // tunnels are closed; the sandboxes themselves live on
+  sandboxes_.reset();  // the sandboxes themselves live on
   co_await record_end();
   co_return {};
 }

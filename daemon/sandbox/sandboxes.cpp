@@ -110,6 +110,10 @@ Sandboxes::~Sandboxes() {
   }
 }
 
+void Sandboxes::hang_up() {
+  for (const auto& [id, sandbox] : living_) sandbox->link.reset();
+}
+
 std::shared_ptr<Sandbox> Sandboxes::adopt(Record record) {
   auto sandbox = std::make_shared<Sandbox>(with_.loop, std::move(record));
   if (sandbox->record.info.lifetime_ends_us) {

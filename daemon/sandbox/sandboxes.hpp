@@ -63,6 +63,9 @@ class Sandboxes final : private PoolHost {
   Sandboxes& operator=(const Sandboxes&) = delete;
   ~Sandboxes() override;
 
+  /// Closes every tunnel, for the daemon's end: what sandboxes have asked is dropped, and nothing is asked any more.
+  void hang_up();
+
   /// Takes up what an earlier run of the daemon left: adopts what lives, looks up what is unknown, ends what nobody
   /// recorded. Before anything else is served.
   async::Task<Result<void>> recover();

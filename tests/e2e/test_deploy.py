@@ -256,6 +256,32 @@ def test_what_cannot_be_is_refused_with_a_sentence(daemon, tmp_path):
     assert json.loads(daemon.ctl("--json", "swarm", "ls", "--all").stdout)["swarms"] == []
 
 
+def test_a_daemon_that_is_stopped_while_agents_wait_for_work_ends_in_order(daemon):
+    project = make_project(daemon, 1)
+    daemon.ctl("deploy", "--repo", str(project), "--agents", "2", "--agent", "cmd:swarm task next --wait 10m --kind review",
+               "--name", "team", "--feature", "x", "--detach")
+
+    def asleep():
+        """How many of them wait for an answer."""
+        waiting = 0
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue  # it has gone meanwhile
+            waiting += words[:5] == [b"swarm", b"task", b"next", b"--wait", b"10m"] and state == "S"
+        return waiting
+
+    wait_until(lambda: asleep() >= 2, timeout=120, what="agents that wait")
+    before = [(agent["id"], agent["starts"]) for agent in swarm(daemon)["agents"]]
+    assert daemon.stop() == 0, daemon.log.read_text()[-2000:]
+    daemon.start()
+    started = [event["data"] for event in events(daemon, "daemon.started")]
+    assert [one["clean"] for one in started] == [True, True]
+    assert [(agent["id"], agent["starts"]) for agent in swarm(daemon)["agents"]] == before
+
+
 def test_a_swarm_is_shut_down_and_discarded(daemon):
     project = make_project(daemon, 1)
     # An agent that only waits.
