@@ -173,10 +173,10 @@ async::Task<Result<void>> Swarms::open_team(std::shared_ptr<Swarm> swarm, std::s
   });
   if (!written) co_return fail(written.error());
   if (!far) co_return {};
-  for (const api::SwarmAgentInfo& agent : swarm->record.info.agents) {
-    if (!members.contains(agent.id)) continue;
-    Result<void> joined = co_await join_far(swarm, agent.id);
-    if (!joined) co_return fail(joined.error(), agent.id);
+  // By their names: the record is another one whenever somebody at another place has changed it.
+  for (const auto& [agent, member] : members) {
+    Result<void> joined = co_await join_far(swarm, agent);
+    if (!joined) co_return fail(joined.error(), agent);
   }
   co_return {};
 }
