@@ -1,8 +1,7 @@
 #pragma once
 // What most files include, ours among it, for builds from nothing (SWARM_WIDE_PCH). A header belongs here when it makes
 // such a build faster, measured; CLI11 and nlohmann/json make it slower, since every file then carries their parts.
-#include <fmt/format.h>
-
+// fmt cannot: the static programs take it as headers alone.
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>

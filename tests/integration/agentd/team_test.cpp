@@ -164,9 +164,14 @@ TEST_CASE_METHOD(TeamRig, "team: who gives a task up gives back what it changed 
   answers.bind(api::kTaskFail, [&](wire::CallContext&, api::FromAgent<api::TaskReasonRequest> r) { return answer(r); });
   answers.bind(api::kTaskRelease,
                [&](wire::CallContext&, api::FromAgent<api::TaskReasonRequest> r) { return answer(r); });
-  // As the hook of an edit takes it.
+  std::filesystem::create_directories(directory / "words/.git");
+  // The hook of an edit in its own worktree takes it.
   const auto changed = [&](const api::TeamMember& who, const std::string& path) {
-    return swarm(who, {"lock", path, "--reason", "reserved until it is merged; changed with Edit"}).code == 0;
+    const std::string tree = directory / (".worktrees/" + who.agent + "/words/");
+    std::filesystem::create_directories(tree + ".git");
+    const std::string told = R"({"tool_name": "Edit", "tool_input": {"file_path": ")" + tree + path + R"("}})";
+    const auto done = swarm(who, {"hook", "PreToolUse", told});
+    return done.code == 0 && done.out.find("deny") == std::string::npos;
   };
   const auto held = [&] {
     std::set<std::string> paths;

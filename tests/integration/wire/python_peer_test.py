@@ -91,7 +91,7 @@ class WireTest(unittest.TestCase):
         self.assertIsInstance(result[0]["whole"], float)
 
     def test_requests_are_pipelined_and_answered_out_of_order(self):
-        slow = self.peer.request("test.sleep", {"ms": 50})
+        slow = self.peer.request("test.sleep", {"ms": 1000})  # longer than a busy machine takes for the rest
         fast = [self.peer.request("test.echo", i) for i in range(100)]
         answers = [self.peer.receive() for _ in range(101)]
         self.assertEqual([a[1] for a in answers], fast + [slow])
