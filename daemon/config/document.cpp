@@ -151,7 +151,7 @@ Node convert(const toml::node& node, std::size_t depth) {
   return result;
 }
 
-std::string quoted(std::string_view text) {
+std::string as_literal(std::string_view text) {
   std::string out = "\"";
   std::size_t characters = 0;
   for (const char c : text) {
@@ -197,7 +197,7 @@ std::string Node::describe() const {
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return fmt::format("the integer {}", *integer);
   if (const auto* number = std::get_if<double>(&value)) return fmt::format("the number {}", *number);
-  if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
+  if (const auto* text = std::get_if<std::string>(&value)) return as_literal(*text);
   return describe_kind();
 }
 
