@@ -72,11 +72,9 @@ void Loop::run_round(uv_run_mode mode) {
   // Short chains (an answer wakes a waiter wakes a task) end in one round; long ones let I/O in between.
   std::optional<MonoTime> slice_end;
   for (int batch = 0; batch < kBatchesARound; ++batch) {
-    if (!ready_.empty() || !calls_.empty()) run_ready();
-    if (patient_.empty()) {
-      if (ready_.empty() && calls_.empty()) return;
-      continue;
-    }
+    if (ready_.empty() && calls_.empty() && patient_.empty()) return;
+    run_ready();
+    if (patient_.empty()) continue;
     if (!slice_end) slice_end = clock_.now() + kPatientSlice;
     if (batch == 0 || clock_.now() < *slice_end) run_patient(*slice_end);
   }

@@ -28,6 +28,18 @@ namespace swarm::async {
 class Timer;
 
 class Loop {
+  /// Suspends at the end of a line.
+  struct InLine {
+    WaitList& line;
+    Waiter waiter;
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> h) {
+      waiter.set_handle(h);
+      line.push_back(waiter);
+    }
+    void await_resume() const noexcept {}
+  };
+
  public:
   /// `clock` decides what time timers see; it must outlive the loop. A `FakeClock` makes timers fire only when a test
   /// moves it.
@@ -64,36 +76,12 @@ class Loop {
   void post_from_thread(std::function<void()> call);
 
   /// Awaitable: lets everything else that is ready run first.
-  auto yield() {
-    struct Awaiter {
-      Loop& loop;
-      Waiter waiter;
-      [[nodiscard]] bool await_ready() const noexcept { return false; }
-      void await_suspend(std::coroutine_handle<> h) {
-        waiter.set_handle(h);
-        loop.make_ready(waiter);
-      }
-      void await_resume() const noexcept {}
-    };
-    return Awaiter{*this, {}};
-  }
+  auto yield() { return InLine{ready_, {}}; }
 
   /// Awaitable for work that has had its share and would go on: lets everything else run first, also what I/O brings
   /// in the meantime. All that give way share, in turns, a slice of each round (100 us), so that however many they
   /// are, a peer that asks for little waits for no more than the slice.
-  auto give_way() {
-    struct Awaiter {
-      Loop& loop;
-      Waiter waiter;
-      [[nodiscard]] bool await_ready() const noexcept { return false; }
-      void await_suspend(std::coroutine_handle<> h) {
-        waiter.set_handle(h);
-        loop.patient_.push_back(waiter);
-      }
-      void await_resume() const noexcept {}
-    };
-    return Awaiter{*this, {}};
-  }
+  auto give_way() { return InLine{patient_, {}}; }
 
   /// Counts rounds; lets busy streams notice that they have had their share of this one.
   [[nodiscard]] std::uint64_t round() const { return round_; }
