@@ -13,6 +13,7 @@
 #include "agentd/team/schema.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/async/file.hpp"
+#include "protocol/authority/options.hpp"
 #include "protocol/coord/schema.hpp"
 #include "protocol/core/nearest.hpp"
 #include "protocol/core/utf8.hpp"
@@ -24,8 +25,6 @@ namespace {
 using store::Sql;
 
 constexpr std::int32_t kApplicationId = 0x73776167;  // "swag": an agentd's store
-/// A model may think for minutes without a call; who watches its program tells sooner when that has ended.
-constexpr std::chrono::minutes kStaleAfter{15};
 /// A sign of life is written down this often.
 constexpr std::chrono::seconds kHeardEvery{10};
 constexpr std::size_t kMostEnvironment = 1U << 20U;
@@ -137,16 +136,7 @@ Result<void> Team::load() {
 }
 
 Result<void> Team::open_host() {
-  coord::HostOptions options;
-  options.coordination.epoch = epoch_;
-  options.coordination.messages.rate = rate_;
-  options.coordination.registry.stale_after = kStaleAfter;
-  options.coordination.messages.reminders.clear();
-  for (const auto after : patience_.reminders) options.coordination.messages.reminders.emplace_back(after);
-  options.coordination.messages.escalate_after = patience_.lead_ms;
-  options.coordination.messages.human_after = patience_.human_ms;
-  options.encode = [](const Value& data) { return wire::encode(data); };
-  auto opened = coord::Host::open(loop_, *store_, swarm_, random_, std::move(options));
+  auto opened = coord::Host::open(loop_, *store_, swarm_, random_, authority::host_options(epoch_, rate_, patience_));
   if (!opened) return fail(opened.error(), "coordination");
   if (host_ != nullptr) former_.push_back(std::move(host_));
   host_ = std::move(*opened);

@@ -9,9 +9,9 @@
 #include "protocol/api/codec.hpp"
 #include "protocol/async/timer.hpp"
 #include "protocol/authority/hook.hpp"
+#include "protocol/authority/options.hpp"
 #include "protocol/authority/report.hpp"
 #include "protocol/core/utf8.hpp"
-#include "protocol/wire/msgpack.hpp"
 
 namespace swarm::team {
 namespace {
@@ -19,8 +19,6 @@ namespace {
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
 using coord::Step;
 
-/// A model may think for minutes without a call; whoever watches its program tells sooner when that has ended.
-constexpr std::chrono::minutes kStaleAfter{15};
 /// Under a stream of messages one telling stands for many.
 constexpr Duration kTogether = 20ms;
 /// To a sandbox that could not be told.
@@ -29,22 +27,6 @@ constexpr Duration kAgain = 1s;
 const log::Logger& logger() {
   static const log::Logger made("team");
   return made;
-}
-
-coord::HostOptions host_options() {
-  const api::TeamOpenRequest defaults;
-  coord::HostOptions options;
-  options.coordination.epoch = defaults.epoch;
-  options.coordination.messages.rate = defaults.messages_per_minute;
-  options.coordination.registry.stale_after = kStaleAfter;
-  options.coordination.messages.reminders.clear();
-  for (const auto after : defaults.patience.reminders) {
-    options.coordination.messages.reminders.emplace_back(after);
-  }
-  options.coordination.messages.escalate_after = defaults.patience.lead_ms;
-  options.coordination.messages.human_after = defaults.patience.human_ms;
-  options.encode = [](const Value& data) { return wire::encode(data); };
-  return options;
 }
 
 }  // namespace
@@ -93,7 +75,9 @@ Result<void> Authorities::host(const std::string& swarm, const std::string& repo
                                std::chrono::milliseconds paused) {
   if (hosts(swarm)) return {};
   auto hosted = std::make_shared<Hosted>(loop_, random_, swarm, repository);
-  Result<std::unique_ptr<coord::Host>> opened = coord::Host::open(loop_, store_, swarm, random_, host_options());
+  const api::TeamOpenRequest usual;
+  Result<std::unique_ptr<coord::Host>> opened = coord::Host::open(
+      loop_, store_, swarm, random_, authority::host_options(usual.epoch, usual.messages_per_minute, usual.patience));
   if (!opened) return fail(opened.error(), "coordination");
   hosted->host = std::move(*opened);
   hosted->host->on_happenings(
