@@ -6,9 +6,7 @@
 
 #include "daemon/e2b/builds.hpp"
 #include "daemon/e2b/programs.hpp"
-#include "protocol/api/agentd.hpp"
 #include "protocol/api/json.hpp"
-#include "protocol/async/timer.hpp"
 
 namespace swarm::e2b_endpoint {
 
@@ -26,8 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kReadyWithin = 10min;  // as the service has it
-constexpr Duration kReadyPause = 500ms;
+constexpr std::chrono::seconds kReadyWithin = 10min;  // as the service has it
 constexpr std::chrono::milliseconds kBuildLease = 2h;
 
 // $1: where the archive lies unpacked; $2: what of it; $3: where to; $4: whose; $5: mode. A directory's content goes to
@@ -289,26 +286,13 @@ async::Task<Answered<bool>> Builds::copy(Inside& inside, BuildStep step) {
 async::Task<Answered<bool>> Builds::check_ready(Inside& inside, const BuildPlan& plan) {
   if (plan.start.empty()) co_return true;
   say(*inside.build, "info", "start command: " + plan.start);
-  api::ExecStartRequest start;
-  start.command = plan.start;
-  start.user = inside.made.user;
-  start.env = inside.made.env;
-  start.background = true;
-  start.wait = false;
-  const Result<api::ExecStartReply> begun = co_await wire::call(*inside.agent, api::inside::kExecStart, start);
-  if (!begun) co_return std::unexpected(failed("start command: " + begun.error().message));
-  if (plan.ready.empty()) co_return true;
-  const MonoTime end = with_.loop.clock().now() + kReadyWithin;
-  for (;;) {
-    const Result<api::ExecStatus> ready = co_await run_program(
-        inside.agent, {.argv = {"/bin/sh", "-c", plan.ready}, .user = inside.made.user, .env = inside.made.env});
-    if (!ready) co_return std::unexpected(refusal_of(ready.error()));
-    if (ready->exit_code == 0) break;
-    if (with_.loop.clock().now() >= end) {
-      co_return std::unexpected(failed(fmt::format("ready command: '{}' did not end well in ten minutes", plan.ready)));
-    }
-    co_await async::sleep_for(with_.loop, kReadyPause);
-  }
+  const Result<std::uint32_t> begun = co_await begin_template(inside.agent, {.command = plan.start,
+                                                                             .ready = plan.ready,
+                                                                             .user = inside.made.user,
+                                                                             .env = inside.made.env,
+                                                                             .labels = {},
+                                                                             .within = kReadyWithin});
+  if (!begun) co_return std::unexpected(failed(begun.error().message));
   say(*inside.build, "info", "ready");
   co_return true;
 }

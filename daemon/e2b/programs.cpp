@@ -1,16 +1,22 @@
 #include "daemon/e2b/programs.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include "protocol/api/agentd.hpp"
 #include "protocol/async/fd.hpp"
 #include "protocol/async/task_set.hpp"
+#include "protocol/async/timer.hpp"
 
 namespace swarm::e2b_endpoint {
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{256} << 10U;
 constexpr std::size_t kLongestLine = std::size_t{16} << 10U;
+// Between two looks whether a template is ready.
+constexpr Duration kFirstPause = std::chrono::milliseconds(20);
+constexpr Duration kMostPause = std::chrono::milliseconds(500);
+constexpr std::size_t kToldMost = 300;  // of what a failed command said
 
 /// What goes on beside the program; lives until it has ended.
 struct Flow {
@@ -83,6 +89,13 @@ async::Task<> tell_lines(std::unique_ptr<wire::ByteSource> source, std::function
   if (tell && !rest.empty()) tell(std::move(rest), error);
 }
 
+std::string last_words(const std::optional<api::Text>& text) {
+  if (!text) return "nothing was said";
+  const std::string& bytes = text->bytes;
+  const std::string said = bytes.substr(bytes.size() - std::min(bytes.size(), kToldMost));
+  return said.empty() ? "nothing was said" : said;
+}
+
 }  // namespace
 
 async::Task<Result<api::ExecStatus>> run_program(std::shared_ptr<wire::Connection> agent, Program program) {
@@ -119,6 +132,40 @@ async::Task<Result<api::ExecStatus>> run_program(std::shared_ptr<wire::Connectio
   if (flow.failure) co_return fail(*flow.failure);
   if (!done->status) co_return fail(Code::internal, "the sandbox does not say how the program ended");
   co_return *done->status;
+}
+
+async::Task<Result<std::uint32_t>> begin_template(std::shared_ptr<wire::Connection> agent, Beginning what) {
+  const std::shared_ptr<wire::Connection> connection = std::move(agent);
+  async::Loop& loop = connection->loop();
+  api::ExecStartRequest start;
+  start.command = what.command;
+  start.user = what.user;
+  start.env = what.env;
+  start.labels = std::move(what.labels);
+  start.background = true;
+  start.wait = false;
+  const Result<api::ExecStartReply> started = co_await wire::call(*connection, api::inside::kExecStart, start);
+  if (!started) co_return fail(started.error(), "the template's start command");
+  if (what.ready.empty()) co_return started->pid;
+
+  api::ExecStartRequest check;
+  check.command = what.ready;
+  check.user = what.user;
+  check.env = std::move(what.env);
+  check.capture = true;
+  check.timeout_ms = what.within;
+  const MonoTime end = loop.clock().now() + what.within;
+  for (Duration pause = kFirstPause;; pause = std::min(pause * 2, kMostPause)) {
+    const Result<api::ExecStartReply> checked = co_await wire::call(*connection, api::inside::kExecStart, check);
+    if (!checked) co_return fail(checked.error(), "the template's ready command");
+    if (checked->status && checked->status->exit_code == 0) co_return started->pid;
+    if (loop.clock().now() >= end) {
+      co_return fail(Code::deadline_exceeded,
+                     fmt::format("the template is not ready after {} s; its ready command '{}' says: {}",
+                                 what.within.count(), what.ready, last_words(checked->stderr_text)));
+    }
+    co_await async::sleep_for(loop, pause);
+  }
 }
 
 }  // namespace swarm::e2b_endpoint

@@ -1,6 +1,7 @@
 #pragma once
 // A program in a sandbox, run to its end, with files of the host as its input and output.
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <string>
@@ -24,5 +25,19 @@ struct Program {
 
 /// How it ended. Fails when it could not be started, or its input or output broke.
 async::Task<Result<api::ExecStatus>> run_program(std::shared_ptr<wire::Connection> agent, Program program);
+
+/// What a template begins with.
+struct Beginning {
+  std::string command;  ///< goes on running
+  std::string ready;    ///< a command that ends well when it may be used; empty: at once
+  std::string user;
+  std::map<std::string, std::string> env;
+  std::map<std::string, std::string> labels;  ///< of `command`
+  std::chrono::seconds within;                ///< so long it may take to be ready
+};
+
+/// Starts it and waits until it is ready; gives the number of its process. An error says which of the two commands
+/// failed, and what it said last.
+async::Task<Result<std::uint32_t>> begin_template(std::shared_ptr<wire::Connection> agent, Beginning what);
 
 }  // namespace swarm::e2b_endpoint
