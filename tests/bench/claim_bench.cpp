@@ -46,15 +46,6 @@ struct Outcome {
   std::vector<std::pair<double, double>> points;  ///< when it was due, s; what it took, us
 };
 
-UniqueFd dial(const std::string& path) {
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  path.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
-  const auto* generic = reinterpret_cast<const sockaddr*>(&address);  // NOLINT: the socket API's own cast
-  if (::connect(fd.get(), generic, sizeof address) != 0) die("connect to " + path);
-  return fd;
-}
-
 std::string request(std::uint32_t msgid) {
   std::string out;
   const Value params(Value::Array{Value(Value::Map{{"wait", Value(true)}})});

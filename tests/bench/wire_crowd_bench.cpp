@@ -71,15 +71,6 @@ Server listen(const std::string& path) {
   });
 }
 
-UniqueFd dial(const std::string& path) {
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  path.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
-  const auto* generic = reinterpret_cast<const sockaddr*>(&address);  // NOLINT: the socket API's own cast
-  if (::connect(fd.get(), generic, sizeof address) != 0) die("connect");
-  return fd;
-}
-
 void send_what_fits(int fd, std::string_view bytes) {
   static_cast<void>(::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
 }

@@ -30,6 +30,16 @@ T must(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
+/// A client's end of the socket at `path`, for one that only blocks.
+inline UniqueFd dial(const std::string& path) {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  path.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);  // NOLINT: the socket API's own cast
+  if (::connect(fd.get(), generic, sizeof address) != 0) die("connect to " + path);
+  return fd;
+}
+
 inline std::string request_bytes(std::string_view method, const Value& params) {
   std::string out;
   wire::append_request(out, 1, method, params);
