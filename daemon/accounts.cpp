@@ -3,15 +3,6 @@
 #include "daemon/log/log.hpp"
 
 namespace swarm {
-namespace {
-
-const log::Logger& logger() {
-  static const log::Logger made("accounts");
-  return made;
-}
-
-}  // namespace
-
 Accounts::Accounts(Setup setup, const config::Config& config)
     : store_(setup.store),
       limiters_({.loop = setup.loop,
@@ -50,7 +41,7 @@ void Accounts::reload(const config::Config& config) {
   vault_.redeclare(config.secrets);
   Result<std::vector<costs::PriceTable>> tables = costs::price_tables(config.prices);
   if (!tables) {
-    logger().error("prices were not taken over", {{"error", tables.error()}});
+    log::logger<"accounts">().error("prices were not taken over", {{"error", tables.error()}});
     return;
   }
   tasks_.spawn(take_prices(std::move(*tables)));
@@ -63,7 +54,7 @@ void Accounts::set_plans(std::vector<limits::Rule> plans, const config::Config& 
 
 async::Task<> Accounts::take_prices(std::vector<costs::PriceTable> tables) {
   const Result<void> taken = co_await costs_.set_prices(std::move(tables));
-  if (!taken) logger().error("prices were not taken over", {{"error", taken.error()}});
+  if (!taken) log::logger<"accounts">().error("prices were not taken over", {{"error", taken.error()}});
 }
 
 void Accounts::add_methods(wire::Router& router) {
@@ -75,7 +66,7 @@ void Accounts::add_methods(wire::Router& router) {
 
 async::Task<> Accounts::tell(limits::Notice notice) {
   if (notice.kind == limits::Notice::Kind::throttled || notice.kind == limits::Notice::Kind::refused) {
-    logger().warn(notice.message, {{"limit", notice.key}});
+    log::logger<"accounts">().warn(notice.message, {{"limit", notice.key}});
   }
   const Result<void> told =
       co_await store_.write("limits.event", store::Durability::process,
@@ -84,7 +75,7 @@ async::Task<> Accounts::tell(limits::Notice notice) {
                               if (!seq) return fail(seq.error());
                               return {};
                             });
-  if (!told) logger().warn("an event of a limit could not be recorded", {{"error", told.error()}});
+  if (!told) log::logger<"accounts">().warn("an event of a limit could not be recorded", {{"error", told.error()}});
 }
 
 }  // namespace swarm

@@ -16,7 +16,7 @@ namespace swarm {
 namespace {
 
 constexpr int kMistakes = 1;
-constexpr int kUsage = 2;
+constexpr int kConfigUsage = 2;
 
 /// What is ours of the command line; the rest are swarmd's own options.
 struct Words {
@@ -29,7 +29,7 @@ struct Words {
 
 int refuse(std::string_view message) {
   fmt::print(stderr, "swarmd: {}\n", message);
-  return kUsage;
+  return kConfigUsage;
 }
 
 /// "FILE:3:9" as {file, line, column}; a place that is no file stands alone as `where`.

@@ -30,11 +30,6 @@ namespace {
 constexpr Duration kFoldEvery = std::chrono::seconds(2);
 constexpr int kCheckpointFrames = 16'000;
 
-const log::Logger& logger() {
-  static const log::Logger made("daemon");
-  return made;
-}
-
 wire::Limits wire_limits(const config::Limits& from) {
   wire::Limits limits;
   limits.max_frame_bytes = from.frame.bytes;
@@ -263,11 +258,11 @@ async::Task<Result<void>> Daemon::run() {
   server_->start();
   setup_.manager.notify(fmt::format("READY=1\nSTATUS=serving {}", setup_.places.socket.native()));
   if (setup_.manager.watchdog) tasks_.spawn(feed_watchdog());
-  logger().info("ready", {{"version", kVersion}, {"socket", setup_.places.socket.native()}});
+  log::logger<"daemon">().info("ready", {{"version", kVersion}, {"socket", setup_.places.socket.native()}});
 
   co_await stopping_.wait();
   setup_.manager.notify("STOPPING=1");
-  logger().info("stopping", {{"reason", stop_reason_}, {"in_flight", server_->requests_in_flight()}});
+  log::logger<"daemon">().info("stopping", {{"reason", stop_reason_}, {"in_flight", server_->requests_in_flight()}});
   co_await record_stopping();
   co_await e2b_endpoint_->stop(drain_);
   co_await server_->drain(drain_);
@@ -280,7 +275,7 @@ async::Task<Result<void>> Daemon::run() {
   chronicle_.reset();
   residences_.reset();
   const Result<void> remembered = co_await accounts_->stop();
-  if (!remembered) logger().warn("rate limits start anew", {{"error", remembered.error()}});
+  if (!remembered) log::logger<"daemon">().warn("rate limits start anew", {{"error", remembered.error()}});
   teams_.reset();
   authorities_.reset();
   enforcer_->attach(nullptr);
@@ -327,8 +322,8 @@ Result<api::DaemonReloadReply> Daemon::reload() {
   accounts_->reload(running);
   sandboxes_->reload_pools();
   steward_->set_label(running.costs.label);
-  logger().info("configuration read again", {{"changed", reply.changed.size() + reply.for_new.size()},
-                                             {"needs_restart", reply.needs_restart.size()}});
+  log::logger<"daemon">().info("configuration read again", {{"changed", reply.changed.size() + reply.for_new.size()},
+                                                            {"needs_restart", reply.needs_restart.size()}});
   return reply;
 }
 
@@ -347,7 +342,7 @@ async::Task<> Daemon::reload_on_hangup() {
     co_await watcher.next();
     setup_.manager.notify("RELOADING=1");
     const Result<api::DaemonReloadReply> reply = reload();
-    if (!reply) logger().error("configuration was not taken over", {{"error", reply.error()}});
+    if (!reply) log::logger<"daemon">().error("configuration was not taken over", {{"error", reply.error()}});
     setup_.manager.notify("READY=1");
   }
 }
@@ -374,7 +369,7 @@ async::Task<Result<void>> Daemon::record_start() {
         return before;
       });
   if (!last) co_return fail(last.error(), "record the start");
-  if (*last == store::LastRun::killed) logger().warn("the daemon before did not stop in order");
+  if (*last == store::LastRun::killed) log::logger<"daemon">().warn("the daemon before did not stop in order");
   co_return {};
 }
 
@@ -387,13 +382,14 @@ async::Task<> Daemon::record_stopping() {
         if (!seq) return fail(seq.error());
         return {};
       });
-  if (!written) logger().warn("an event could not be recorded", {{"error", written.error()}});
+  if (!written) log::logger<"daemon">().warn("an event could not be recorded", {{"error", written.error()}});
 }
 
 async::Task<> Daemon::record_end() {
   const Result<void> written = co_await store_->write(
       "daemon.end", store::Durability::process, [](store::Changes& changes) { return store::end_run(changes.db()); });
-  if (!written) logger().warn("the next start will say that this one was killed", {{"error", written.error()}});
+  if (!written)
+    log::logger<"daemon">().warn("the next start will say that this one was killed", {{"error", written.error()}});
 }
 
 }  // namespace swarm

@@ -18,7 +18,7 @@ namespace swarm {
 namespace {
 
 constexpr int kFailed = 1;
-constexpr int kUsage = 2;
+constexpr int kDbUsage = 2;
 
 int refuse(std::string_view message, int status) {
   fmt::print(stderr, "{}\n", message);
@@ -99,14 +99,15 @@ int db_main(int argc, const char* const* argv) {
   const std::string verb = words.empty() ? "" : words.front();
   const bool known =
       (verb == "check" && words.size() == 1) || ((verb == "backup" || verb == "restore") && words.size() == 2);
-  if (!known) return refuse("expected 'swarmd db check', 'swarmd db backup FILE' or 'swarmd db restore FILE'", kUsage);
+  if (!known)
+    return refuse("expected 'swarmd db check', 'swarmd db backup FILE' or 'swarmd db restore FILE'", kDbUsage);
 
   const ParsedOptions parsed = parse_options(static_cast<int>(rest.size()), rest.data());
   if (!parsed.options) return parsed.exit_code;
   const Options& options = *parsed.options;
   const Result<Places> places =
       Places::find(Surroundings::current(options.system ? Surroundings::Mode::system : Surroundings::Mode::user));
-  if (!places) return refuse(places.error().message, kUsage);
+  if (!places) return refuse(places.error().message, kDbUsage);
   const auto loaded =
       config::load({.path = options.config.value_or(places->config_file),
                     .file = options.config ? config::Sources::File::must_exist : config::Sources::File::may_be_missing,

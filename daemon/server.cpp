@@ -16,11 +16,6 @@ constexpr Duration kAcceptPause = 100ms;
 // What closing connections may take to send what they still have.
 constexpr Duration kLinger = 1s;
 
-const log::Logger& logger() {
-  static const log::Logger made("server");
-  return made;
-}
-
 }  // namespace
 
 Server::Server(async::Loop& loop, UniqueFd listener, Options options, wire::Router& router)
@@ -44,13 +39,14 @@ async::Task<> Server::accept_all() {
     while (clients_ >= options_.max_connections) co_await quieter_.wait();
     auto stream = co_await listener_.accept();
     if (!stream) {
-      logger().warn("a client could not be accepted", {{"error", stream.error()}});
+      log::logger<"server">().warn("a client could not be accepted", {{"error", stream.error()}});
       co_await async::sleep_for(loop_, kAcceptPause);
       continue;
     }
     const auto peer = (*stream)->peer();
     if (!peer || (peer->uid != options_.allowed_uid && peer->uid != 0)) {
-      logger().warn("a client of another user was turned away", {{"uid", peer ? static_cast<int>(peer->uid) : -1}});
+      log::logger<"server">().warn("a client of another user was turned away",
+                                   {{"uid", peer ? static_cast<int>(peer->uid) : -1}});
       continue;
     }
     ++clients_;
@@ -76,7 +72,7 @@ async::Task<> Server::serve(std::unique_ptr<transport::FdStream> stream) {
   const Place place{.server = *this, .at = open_.insert(open_.end(), {&connection, &handler})};
   const Error reason = co_await connection.run();
   co_await handler.settled();  // calls with a key do not end with their client
-  logger().debug("client gone", {{"pid", peer ? static_cast<int>(peer->pid) : 0}, {"reason", reason}});
+  log::logger<"server">().debug("client gone", {{"pid", peer ? static_cast<int>(peer->pid) : 0}, {"reason", reason}});
 }
 
 std::size_t Server::requests_in_flight() const {
@@ -116,12 +112,12 @@ void Server::hurry() {
 async::Task<> Server::drain(Duration patience) {
   accepting_.cancel_all();
   const Result<void> answered = co_await async::with_timeout(loop_, quiet(), patience, "calls in flight");
-  if (!answered) logger().warn("calls were given up", {{"in_flight", requests_in_flight()}});
+  if (!answered) log::logger<"server">().warn("calls were given up", {{"in_flight", requests_in_flight()}});
   for (const Client& client : open_) {
     client.connection->close({.code = Code::unavailable, .message = "the daemon is stopping", .retryable = true});
   }
   const Result<void> gone = co_await async::with_timeout(loop_, all_gone(), kLinger, "closing");
-  if (!gone) logger().debug("clients did not take their last bytes", {{"clients", open_.size()}});
+  if (!gone) log::logger<"server">().debug("clients did not take their last bytes", {{"clients", open_.size()}});
   serving_.cancel_all();
 }
 

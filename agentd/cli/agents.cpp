@@ -150,7 +150,7 @@ int card(const Invocation& call) {
                 print_agent);
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kAgentVerbs = {
     Verb{"agents", "agents [--role ROLE] [--all]\nagents AGENT\nagents --skill NAME [--tool NAME]",
          "who is in the swarm, and who can do what",
          "Without words: the living agents, what each does, how many locks it holds and messages it has not read.\n"
@@ -170,6 +170,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> agent_verbs() { return kVerbs; }
+std::span<const Verb> agent_verbs() { return kAgentVerbs; }
 
 }  // namespace swarm::cli

@@ -56,7 +56,7 @@ int status(const Invocation& call) {
                 print_fields);
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kGeneralVerbs = {
     Verb{"status", "status\nstatus [STATE] [--task TEXT] [--detail TEXT]",
          "how agentd and your worktree are doing, or what you do",
          "With words it tells the others what you do: STATE is starting, working, idle, waiting or rate_limited.\n"
@@ -71,6 +71,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> general_verbs() { return kVerbs; }
+std::span<const Verb> general_verbs() { return kGeneralVerbs; }
 
 }  // namespace swarm::cli

@@ -12,7 +12,7 @@
 namespace swarm::cli {
 namespace {
 
-constexpr std::chrono::minutes kPatience{10};  // of a repository with very many files
+constexpr std::chrono::minutes kGitPatience{10};  // of a repository with very many files
 constexpr std::string_view kWorktrees = "/workspace/.worktrees/";
 
 /// Where in which worktree the caller is, as far as its directory tells.
@@ -182,7 +182,7 @@ int commit(const Invocation& call) {
   // The same files committed again are nothing to commit.
   return answer(
       call, *args,
-      {.method = "git.commit", .arguments = std::move(arguments), .again = Again::safe, .patience = kPatience},
+      {.method = "git.commit", .arguments = std::move(arguments), .again = Again::safe, .patience = kGitPatience},
       print_commit);
 }
 
@@ -191,7 +191,7 @@ int changes(const Invocation& call) {
   if (!args) return misused(call, args.error());
   return answer(
       call, *args,
-      {.method = "git.status", .arguments = place_of(*args, here()), .again = Again::safe, .patience = kPatience},
+      {.method = "git.status", .arguments = place_of(*args, here()), .again = Again::safe, .patience = kGitPatience},
       print_status);
 }
 
@@ -215,9 +215,10 @@ int diff(const Invocation& call) {
   if (args->has("--stat")) arguments.emplace_back("patch", false);
   // Below what one message of the inner socket may be.
   arguments.emplace_back("limit_bytes", limit->value_or(512 * 1024));
-  return answer(call, *args,
-                {.method = "git.diff", .arguments = std::move(arguments), .again = Again::safe, .patience = kPatience},
-                print_diff);
+  return answer(
+      call, *args,
+      {.method = "git.diff", .arguments = std::move(arguments), .again = Again::safe, .patience = kGitPatience},
+      print_diff);
 }
 
 int log(const Invocation& call) {
@@ -230,9 +231,10 @@ int log(const Invocation& call) {
   if (!args->rest().empty()) arguments.emplace_back("from", args->rest().front());
   if (auto exclude = args->value("--exclude")) arguments.emplace_back("exclude", std::move(*exclude));
   arguments.emplace_back("limit", limit->value_or(20));
-  return answer(call, *args,
-                {.method = "git.log", .arguments = std::move(arguments), .again = Again::safe, .patience = kPatience},
-                print_log);
+  return answer(
+      call, *args,
+      {.method = "git.log", .arguments = std::move(arguments), .again = Again::safe, .patience = kGitPatience},
+      print_log);
 }
 
 int sync(const Invocation& call) {
@@ -241,11 +243,11 @@ int sync(const Invocation& call) {
   if (!args) return misused(call, args.error());
   Value::Map arguments = place_of(*args, here());
   if (args->has("--abort")) arguments.emplace_back("abort", true);
-  return answer(call, *args, {.method = "git.sync", .arguments = std::move(arguments), .patience = kPatience},
+  return answer(call, *args, {.method = "git.sync", .arguments = std::move(arguments), .patience = kGitPatience},
                 print_sync);
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kGitVerbs = {
     Verb{"changes", "changes [--repo NAME]", "what is not committed in your worktree, and how your branch stands", "",
          changes},
     Verb{"commit", "commit -m TEXT [PATH...] [--task ID] [--run ID] [--repo NAME]\ncommit --file FILE [PATH...]",
@@ -271,11 +273,12 @@ void print_worktree(const Invocation& call) {
   const Here at = here();
   Value::Map arguments;
   if (!at.repo.empty()) arguments.emplace_back("repo", at.repo);
-  const Result<Value> status = ask(
-      call, {.method = "git.status", .arguments = std::move(arguments), .again = Again::safe, .patience = kPatience});
+  const Result<Value> status =
+      ask(call,
+          {.method = "git.status", .arguments = std::move(arguments), .again = Again::safe, .patience = kGitPatience});
   if (status) print_status(*status);
 }
 
-std::span<const Verb> git_verbs() { return kVerbs; }
+std::span<const Verb> git_verbs() { return kGitVerbs; }
 
 }  // namespace swarm::cli

@@ -32,7 +32,7 @@ constexpr std::int64_t kMostText = 8000;
 /// Of a transcript, from its end: where the last turns are.
 constexpr std::int64_t kMostTranscript = std::int64_t{4} * 1024 * 1024;
 /// What the program waits for must not keep it for long.
-constexpr std::chrono::milliseconds kPatience{8000};
+constexpr std::chrono::milliseconds kHookPatience{8000};
 /// Messages can wait for the next event; a file is not to be changed without its lock because agentd was just starting.
 constexpr std::chrono::milliseconds kRestartForMessages{300};
 constexpr std::chrono::milliseconds kRestartForLocks{5000};
@@ -69,7 +69,7 @@ void confirm(const Invocation& call, Value::Array ids, std::string_view stage, s
   const Result<Value> done = ask(call, {.method = "message.confirm",
                                         .arguments = {{"ids", std::move(ids)}, {"stage", stage}, {"by", std::move(by)}},
                                         .again = Again::safe,
-                                        .patience = kPatience});
+                                        .patience = kHookPatience});
   if (!done) std::fprintf(stderr, "swarm hook: %s\n", done.error().message.c_str());
 }
 
@@ -209,7 +209,7 @@ int hook(const Invocation& call) {
   const Result<Value> reply = ask(call, {.method = "hook.event",
                                          .arguments = std::move(event),
                                          .again = Again::safe,
-                                         .patience = kPatience,
+                                         .patience = kHookPatience,
                                          .restart = asks_lock ? kRestartForLocks : kRestartForMessages});
   if (!reply) return unanswered(*input, reply.error());
 
@@ -234,7 +234,7 @@ int hook(const Invocation& call) {
   return kExitOk;
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kHookVerbs = {
     Verb{"hook", "hook EVENT [JSON]", "answer a hook of an agent's program",
          "Reads what Claude Code or Codex give their hooks (standard input, or the JSON as a word), and prints the\n"
          "answer that they understand. SessionStart, UserPromptSubmit, PostToolUse and Stop bring new messages into\n"
@@ -245,6 +245,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> hook_verbs() { return kVerbs; }
+std::span<const Verb> hook_verbs() { return kHookVerbs; }
 
 }  // namespace swarm::cli

@@ -45,7 +45,7 @@ int ask_human(const Invocation& call) {
   return flushed();
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kHumanVerbs = {
     Verb{"ask-human", "ask-human [--wait TIME] [--option TEXT]... [TEXT | --file PATH]",
          "ask a person, and wait for the answer",
          "Waits up to an hour, or as long as `--wait` says; status 5 when nobody answered in time. The question stays\n"
@@ -55,6 +55,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> human_verbs() { return kVerbs; }
+std::span<const Verb> human_verbs() { return kHumanVerbs; }
 
 }  // namespace swarm::cli

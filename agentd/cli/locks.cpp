@@ -119,7 +119,7 @@ int locks(const Invocation& call) {
                 print_locks);
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kLockVerbs = {
     Verb{"lock", "lock PATH [--dir | --glob] [--shared] [--reason TEXT] [--ttl TIME] [--wait TIME] [--repo NAME]",
          "take a lock, so that nobody else changes a path",
          "PATH counts from where you are, or from the root of `--repo`. The same file is the same lock in every\n"
@@ -154,6 +154,6 @@ std::string placed(const std::string& path, bool in_repository) {
   return rest.empty() ? whole : whole + "/" + std::string(rest);
 }
 
-std::span<const Verb> lock_verbs() { return kVerbs; }
+std::span<const Verb> lock_verbs() { return kLockVerbs; }
 
 }  // namespace swarm::cli

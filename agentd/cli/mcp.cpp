@@ -231,7 +231,7 @@ int mcp(const Invocation& call) {
   std::_Exit(kExitOk);  // calls that still wait have nobody to answer
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kMcpVerbs = {
     Verb{"mcp", "mcp", "serve the verbs as MCP tools on standard input and output",
          "For agents' programs: the Model Context Protocol, version 2025-11-25, with tools named as the verbs\n"
          "(`send`, `inbox`, `lock`, `task_next`, ...).",
@@ -240,6 +240,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> mcp_verbs() { return kVerbs; }
+std::span<const Verb> mcp_verbs() { return kMcpVerbs; }
 
 }  // namespace swarm::cli

@@ -197,7 +197,7 @@ constexpr std::string_view kSendDetails =
     "  --ack, --no-ack    whether to wait for an acknowledgement; else questions, review requests, challenges do\n"
     "  --expires TIME     not delivered later than this: 30m, 2h";
 
-constexpr std::array kVerbs = {
+constexpr std::array kMessageVerbs = {
     Verb{"ack", "ack ID [TEXT | --file PATH]", "acknowledge a message that was sent to you",
          "With a text it travels to the sender as an ACK message.", ack},
     Verb{"broadcast", "broadcast [OPTIONS] [TEXT]", "send a message to all living agents", kSendDetails, broadcast},
@@ -212,6 +212,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> message_verbs() { return kVerbs; }
+std::span<const Verb> message_verbs() { return kMessageVerbs; }
 
 }  // namespace swarm::cli

@@ -145,7 +145,7 @@ int note(const Invocation& call) {
   return misused(call, {.message = "there is no 'note " + args->rest().front() + "'"});
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kNoteVerbs = {
     Verb{"note",
          "note get KEY\nnote put KEY [--if-revision N] [TEXT | --file PATH]\nnote rm KEY [--if-revision N]\n"
          "note ls [PREFIX]\nnote watch [PREFIX] [--after REVISION] [--wait TIME]\n"
@@ -158,6 +158,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> note_verbs() { return kVerbs; }
+std::span<const Verb> note_verbs() { return kNoteVerbs; }
 
 }  // namespace swarm::cli

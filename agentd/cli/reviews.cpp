@@ -11,7 +11,7 @@
 namespace swarm::cli {
 namespace {
 
-constexpr std::chrono::seconds kMargin{30};
+constexpr std::chrono::seconds kReviewMargin{30};
 
 void print_review(const Value& review) {
   print_line(text_of(review, "id") + "  " + text_of(review, "state") + "  round " + text_of(review, "round") + "  " +
@@ -158,7 +158,7 @@ int review(const Invocation& call) {
                   {.method = "review.next",
                    .arguments = {{"wait_ms", std::int64_t{patience.count()}}},
                    .again = Again::safe,
-                   .patience = patience + kMargin},
+                   .patience = patience + kReviewMargin},
                   print_next_review);
   }
   const bool listing = what == "list" || what == "ls";
@@ -261,7 +261,7 @@ int vote(const Invocation& call) {
                 print_proposal);
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kReviewVerbs = {
     Verb{"review",
          "review next [--wait TIME]\n"
          "review list\n"
@@ -287,6 +287,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> review_verbs() { return kVerbs; }
+std::span<const Verb> review_verbs() { return kReviewVerbs; }
 
 }  // namespace swarm::cli

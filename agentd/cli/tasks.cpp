@@ -10,7 +10,7 @@
 namespace swarm::cli {
 namespace {
 
-constexpr std::chrono::seconds kMargin{30};
+constexpr std::chrono::seconds kTaskMargin{30};
 
 void add_list(Value::Map& arguments, const Arguments& args, std::string_view option, const char* field) {
   const std::vector<std::string> values = args.values(option);
@@ -83,10 +83,12 @@ int next(const Invocation& call, std::span<const std::string> words) {
   Value::Map arguments{{"wait_ms", std::int64_t{patience.count()}}};
   add_list(arguments, *args, "--kind", "kinds");
   // A task that was given stays the caller's: asking again gives it again.
-  return answer(
-      call, *args,
-      {.method = "task.next", .arguments = std::move(arguments), .again = Again::safe, .patience = patience + kMargin},
-      print_next);
+  return answer(call, *args,
+                {.method = "task.next",
+                 .arguments = std::move(arguments),
+                 .again = Again::safe,
+                 .patience = patience + kTaskMargin},
+                print_next);
 }
 
 int add(const Invocation& call, std::span<const std::string> words) {
@@ -206,7 +208,7 @@ int task(const Invocation& call) {
                  {.code = Code::invalid_argument, .message = "'" + what + "' is nothing that is done with tasks"});
 }
 
-constexpr std::array kVerbs = {
+constexpr std::array kTaskVerbs = {
     Verb{"task",
          "task next [--wait TIME] [--kind task,review,vote]\n"
          "task list [--state STATE] [--owner AGENT]\n"
@@ -226,6 +228,6 @@ constexpr std::array kVerbs = {
 
 }  // namespace
 
-std::span<const Verb> task_verbs() { return kVerbs; }
+std::span<const Verb> task_verbs() { return kTaskVerbs; }
 
 }  // namespace swarm::cli

@@ -19,7 +19,7 @@ namespace swarm::agentd {
 namespace {
 
 constexpr std::size_t kMostRecordBytes = 1U << 20U;
-constexpr std::size_t kChunkBytes = 65536;
+constexpr std::size_t kRingChunkBytes = 65536;
 /// A shim that was found answers in microseconds; one that is stopped (a paused sandbox) must not hold up our start.
 constexpr std::chrono::seconds kAnswerWithin{2};
 
@@ -217,7 +217,7 @@ async::Task<Result<void>> Execs::send_output(std::shared_ptr<Exec> exec, Output 
       sink->end();
       co_return {};
     }
-    const Result<RingChunk> chunk = ring->read(from, kChunkBytes);
+    const Result<RingChunk> chunk = ring->read(from, kRingChunkBytes);
     if (!chunk) {
       sink->fail(chunk.error());
       co_return fail(chunk.error());

@@ -11,7 +11,7 @@
 namespace swarm::agentd::files {
 namespace {
 
-constexpr std::size_t kMaxDepth = 200;
+constexpr std::size_t kMaxGlobDepth = 200;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ Result<api::FilesGlobReply> glob(const std::string& path, const std::string& pat
     if (errno == ENOTDIR) return fail(Code::failed_precondition, fmt::format("'{}' is not a directory", shown(path)));
     return fail_errno("open directory", shown(path));
   }
-  Result<tree::Walker> walker = tree::Walker::over(std::move(root), kMaxDepth);
+  Result<tree::Walker> walker = tree::Walker::over(std::move(root), kMaxGlobDepth);
   if (!walker) return fail(walker.error());
   std::vector<Glob::Positions> levels{wanted->start()};
   std::vector<std::string> paths;

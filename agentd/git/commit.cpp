@@ -15,7 +15,7 @@ using swarm::git::made;
 using swarm::git::Tree;
 
 constexpr std::size_t kMostFindings = 10;
-constexpr std::size_t kMostFiles = 1000;
+constexpr std::size_t kMostCommitted = 1000;
 constexpr git_off_t kMostSearched = git_off_t{8} << 20U;  // of one file; larger ones count as binary
 
 struct Findings {
@@ -110,7 +110,7 @@ Result<api::GitCommitReply> commit_snapshot(Worktree& worktree, Snapshot& snapsh
   refresh_index(worktree, snapshot);
   reply.commit = commit->text();
   reply.created = true;
-  if (changes->size() > kMostFiles) changes->resize(kMostFiles);
+  if (changes->size() > kMostCommitted) changes->resize(kMostCommitted);
   reply.files = std::move(*changes);
   return reply;
 }

@@ -19,7 +19,7 @@ using swarm::git::Patch;
 using swarm::git::Repository;
 using swarm::git::Tree;
 
-constexpr std::size_t kMostFiles = 10'000;
+constexpr std::size_t kMostChanged = 10'000;
 constexpr std::size_t kMostShown = 1000;
 constexpr std::size_t kMostMessage = 65'536;
 constexpr git_off_t kMostCompared = git_off_t{16} << 20U;  // of one file; larger ones count as binary
@@ -106,7 +106,7 @@ Result<api::GitDiffReply> diff_trees(git_repository* repository, const Oid& from
   Printed printed{.text = {}, .limit = request.limit_bytes};
   const std::size_t count = git_diff_num_deltas(compared->get());
   for (std::size_t i = 0; i < count; ++i) {
-    if (reply.files.size() == kMostFiles) {
+    if (reply.files.size() == kMostChanged) {
       reply.truncated = true;
       break;
     }

@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
 
 constexpr std::size_t kTypedChunk = 1000;
-constexpr std::chrono::milliseconds kLookAgain{100};
+constexpr std::chrono::milliseconds kInputLook{100};
 /// So long nothing may be painted before a program counts as ready: many draw their composer before they read it.
 constexpr std::chrono::milliseconds kSettle{150};
 /// One that never stops painting is taken as it is.
@@ -191,7 +191,7 @@ async::Task<Result<void>> Panes::until_ready(Shared pane, MonoTime deadline) {
       log_end = seen->log_end;
       if (now - *quiet_since >= kSettle || now - *since >= kSettleAtMost) co_return {};
     }
-    const MonoTime next = now + (ready ? Duration(kSettle) / 3 : Duration(kLookAgain));
+    const MonoTime next = now + (ready ? Duration(kSettle) / 3 : Duration(kInputLook));
     co_await async::sleep_until(loop_, ready ? next : std::min(next, deadline));
   }
 }
@@ -310,7 +310,7 @@ async::Task<bool> Panes::take_back(std::string name, std::string line, std::chro
     if (!*erased && presses > 0) co_return true;
     if (*erased) ++presses;
     if (!*erased && loop_.clock().now() >= deadline) co_return false;
-    co_await async::sleep_for(loop_, kLookAgain);
+    co_await async::sleep_for(loop_, kInputLook);
   }
   co_return false;
 }

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): 
 
 constexpr std::size_t kMostRecordBytes = 4U << 20U;
 constexpr std::chrono::seconds kKilledWithin{10};
-constexpr std::chrono::milliseconds kTick{50};
+constexpr std::chrono::milliseconds kEndTick{50};
 
 /// What tmux says of one window.
 struct Window {
@@ -134,7 +134,7 @@ async::Task<Result<void>> Panes::end_program(Shared pane, std::chrono::milliseco
       co_return fail(Code::deadline_exceeded, fmt::format("pane '{}': its program could not be ended within {}",
                                                           pane->name(), async::format_duration(grace + kKilledWithin)));
     }
-    co_await change_or_time(loop_, pane, forced ? Duration(kTick) : std::min<Duration>(kTick, force_at - now));
+    co_await change_or_time(loop_, pane, forced ? Duration(kEndTick) : std::min<Duration>(kEndTick, force_at - now));
     read_status(*pane);
   }
   co_return {};
@@ -222,7 +222,7 @@ async::Task<> Panes::end_all(std::chrono::milliseconds grace) {
   const MonoTime force_at = loop_.clock().now() + grace;
   for (const auto& [name, pane] : all) {
     while (!pane->gone() && loop_.clock().now() < force_at) {
-      co_await change_or_time(loop_, pane, kTick);
+      co_await change_or_time(loop_, pane, kEndTick);
       read_status(*pane);
     }
   }

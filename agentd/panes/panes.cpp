@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
 
-constexpr std::size_t kMostRecordBytes = 4U << 20U;
+constexpr std::size_t kMostStatusBytes = 4U << 20U;
 /// From the window to the running program; a machine under load takes its time.
 constexpr std::chrono::seconds kStartWithin{20};
 constexpr std::chrono::milliseconds kTick{100};
@@ -114,7 +114,7 @@ Result<void> Panes::prepare(Pane& pane, const ExecSpec& spec) {
 }
 
 void Panes::read_status(Pane& pane) const {
-  const Result<std::string> bytes = async::read_file_now(directory_of(pane.name()) + "/status", kMostRecordBytes);
+  const Result<std::string> bytes = async::read_file_now(directory_of(pane.name()) + "/status", kMostStatusBytes);
   shim::State state;
   if (!bytes || bytes->size() < sizeof state) return;
   std::memcpy(&state, bytes->data(), sizeof state);

@@ -13,7 +13,7 @@ namespace swarm::agentd::panes {
 namespace {
 
 constexpr std::size_t kMostScreenBytes = 64U << 20U;
-constexpr std::chrono::milliseconds kLookAgain{250};
+constexpr std::chrono::milliseconds kScreenLook{250};
 constexpr std::chrono::milliseconds kUnlikeWait{30'000};
 /// A program that paints all the time must not make us look all the time.
 constexpr std::chrono::milliseconds kLookPause{25};
@@ -92,7 +92,7 @@ async::Task<bool> Panes::until_unlike(Shared pane, std::string mark, Duration mo
   while (!pane->closed && mark_of(*pane) == mark) {
     const MonoTime now = loop_.clock().now();
     if (now >= deadline) co_return false;
-    co_await change_or_time(loop_, pane, watched ? deadline - now : std::min<Duration>(kLookAgain, deadline - now));
+    co_await change_or_time(loop_, pane, watched ? deadline - now : std::min<Duration>(kScreenLook, deadline - now));
   }
   co_return true;
 }
@@ -172,7 +172,7 @@ async::Task<Result<api::PaneInfo>> Panes::wait(api::PaneWaitRequest request) {
                                  async::format_duration(request.timeout_ms)));
     }
     co_await async::sleep_until(loop_, std::min(deadline, now + kLookPause));
-    co_await change_or_time(loop_, pane, std::min<Duration>(kLookAgain, deadline - now));
+    co_await change_or_time(loop_, pane, std::min<Duration>(kScreenLook, deadline - now));
   }
 }
 

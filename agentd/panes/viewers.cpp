@@ -12,7 +12,7 @@ namespace swarm::agentd::panes {
 namespace {
 
 constexpr std::size_t kChunkBytes = 65536;
-constexpr std::chrono::milliseconds kLookAgain{1000};
+constexpr std::chrono::milliseconds kViewersLook{1000};
 
 /// The viewer's own kind of terminal where the sandbox knows it, else what nearly all of them are like.
 std::string known_terminal(const std::string& term) {
@@ -76,7 +76,7 @@ async::Task<> Panes::send_log(std::string name, std::uint64_t from, bool follow,
     }
     if (chunk->bytes.empty()) {
       if (pane->closed) break;
-      co_await change_or_time(loop_, pane, kLookAgain);
+      co_await change_or_time(loop_, pane, kViewersLook);
       continue;
     }
     const Result<void> sent = co_await sink->write(std::as_bytes(std::span(chunk->bytes)));

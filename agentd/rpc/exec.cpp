@@ -108,17 +108,6 @@ Result<api::Empty> resize_exec(ExecService& service, const api::ExecResizeReques
   return api::Empty{};
 }
 
-async::Task<> carry_output(Execs& execs, std::shared_ptr<Exec> exec, Output which, std::uint64_t from,
-                           Execs::Follow follow, std::unique_ptr<wire::ByteSink> sink) {
-  const Result<void> sent = co_await execs.send_output(exec, which, from, follow, std::move(sink));
-  static_cast<void>(sent);  // the receiver was told
-}
-
-async::Task<> carry_input(Execs& execs, std::shared_ptr<Exec> exec, std::unique_ptr<wire::ByteSource> source) {
-  const Result<void> given = co_await execs.send_input(exec, std::move(source));
-  static_cast<void>(given);  // the giver was told
-}
-
 /// Where to begin: what was asked for, or the oldest byte.
 Result<std::uint64_t> begin_at(const Exec& exec, Output which, const std::optional<std::uint64_t>& from) {
   const Exec::Extent extent = exec.extent(which);

@@ -57,17 +57,6 @@ Result<Opened> open_streams(wire::Connection& connection, const api::ExecStartRe
 
 async::Task<> hold(std::unique_ptr<Foreground> foreground) { co_await foreground->finish(); }
 
-async::Task<> carry_output(Execs& execs, std::shared_ptr<Exec> exec, Output which,
-                           std::unique_ptr<wire::ByteSink> sink) {
-  const Result<void> sent = co_await execs.send_output(exec, which, 0, Execs::Follow::yes, std::move(sink));
-  static_cast<void>(sent);  // the receiver was told
-}
-
-async::Task<> carry_input(Execs& execs, std::shared_ptr<Exec> exec, std::unique_ptr<wire::ByteSource> source) {
-  const Result<void> given = co_await execs.send_input(exec, std::move(source));
-  static_cast<void>(given);  // the giver was told
-}
-
 api::ExecStartReply reply_for(const Exec& exec) {
   return {.exec = exec.id(), .pid = static_cast<std::uint32_t>(exec.state().pid)};
 }
@@ -81,8 +70,10 @@ async::Task<Result<api::ExecStartReply>> start_in_background(ExecService& servic
   if (!exec) co_return fail(exec.error());
   async::TaskSet& tasks = connection.tasks();
   if (opened->in) tasks.spawn(carry_input(service.execs, *exec, std::move(opened->in)));
-  if (opened->out) tasks.spawn(carry_output(service.execs, *exec, Output::out, std::move(opened->out)));
-  if (opened->err) tasks.spawn(carry_output(service.execs, *exec, Output::err, std::move(opened->err)));
+  if (opened->out)
+    tasks.spawn(carry_output(service.execs, *exec, Output::out, 0, Execs::Follow::yes, std::move(opened->out)));
+  if (opened->err)
+    tasks.spawn(carry_output(service.execs, *exec, Output::err, 0, Execs::Follow::yes, std::move(opened->err)));
   co_return reply_for(**exec);  // whoever wants its end calls exec.wait
 }
 
@@ -122,6 +113,17 @@ async::Task<Result<api::ExecStartReply>> start_in_foreground(ExecService& servic
 }
 
 }  // namespace
+
+async::Task<> carry_output(Execs& execs, std::shared_ptr<Exec> exec, Output which, std::uint64_t from,
+                           Execs::Follow follow, std::unique_ptr<wire::ByteSink> sink) {
+  const Result<void> sent = co_await execs.send_output(exec, which, from, follow, std::move(sink));
+  static_cast<void>(sent);  // the receiver was told
+}
+
+async::Task<> carry_input(Execs& execs, std::shared_ptr<Exec> exec, std::unique_ptr<wire::ByteSource> source) {
+  const Result<void> given = co_await execs.send_input(exec, std::move(source));
+  static_cast<void>(given);  // the giver was told
+}
 
 Result<ExecSpec> make_spec(const ExecService& service, const api::ExecStartRequest& request) {
   Result<ExecUser> user = request.user ? service.users.find(*request.user) : service.users.fallback();

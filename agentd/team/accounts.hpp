@@ -6,12 +6,12 @@
 #include <string>
 
 #include "agentd/exec/users.hpp"
-#include "protocol/api/sandbox_types.hpp"
+#include "protocol/api/team.hpp"
 #include "protocol/core/error.hpp"
 
 namespace swarm::agentd {
 
-inline constexpr std::uint32_t kFirstAgentUid = 2001;
+using api::kFirstAgentUid;
 inline constexpr std::uint32_t kMostAgentUids = 1000;
 /// The group of `user` and of every agent, as the local provider's /etc/group has it.
 inline constexpr std::uint32_t kAgentsGid = 2000;

@@ -12,7 +12,7 @@
 namespace swarm::client {
 namespace {
 
-struct SetOptions {
+struct BudgetOptions {
   std::string name;
   std::string amount;
   std::string swarm;
@@ -55,7 +55,7 @@ std::string thresholds(const api::BudgetInfo& budget) {
   return text;
 }
 
-async::Task<Result<int>> set(Context& context, SetOptions options) {
+async::Task<Result<int>> set_budget(Context& context, BudgetOptions options) {
   api::BudgetSetRequest request{.name = options.name,
                                 .swarm = non_empty(options.swarm),
                                 .agent = non_empty(options.agent),
@@ -88,7 +88,7 @@ async::Task<Result<int>> set(Context& context, SetOptions options) {
   co_return done;
 }
 
-void show(Context& context, const api::BudgetListReply& reply) {
+void show_budgets(Context& context, const api::BudgetListReply& reply) {
   if (reply.budgets.empty()) {
     context.printer.note("There are no budgets; 'swarmctl budget set NAME AMOUNT' makes one");
     return;
@@ -107,7 +107,7 @@ void add_budget_commands(CLI::App& root, Selection& selection) {
   CLI::App& setting = add_command(group, selection, "set", "Set or replace a budget",
                                   "  swarmctl budget set daily 20 --every day --kill 120%\n"
                                   "  swarmctl budget set web 5 --swarm swm_01J... --pause 90% --kill 100%\n");
-  auto options = std::make_shared<SetOptions>();
+  auto options = std::make_shared<BudgetOptions>();
   setting.add_option("NAME", options->name, "Its name; one of the same name is replaced")->required();
   setting.add_option("AMOUNT", options->amount, "How much, in USD: 5, 0.25")->required();
   setting.add_option("--swarm", options->swarm, "What this swarm spends; else all together")->type_name("SWARM");
@@ -119,13 +119,14 @@ void add_budget_commands(CLI::App& root, Selection& selection) {
       ->type_name("PERCENT");
   setting.add_option("--pause", options->pause, "Pause its sandboxes (never)")->type_name("PERCENT");
   setting.add_option("--kill", options->kill, "End its sandboxes (never)")->type_name("PERCENT");
-  setting.callback(
-      [&selection, options] { selection.action = [options](Context& context) { return set(context, *options); }; });
+  setting.callback([&selection, options] {
+    selection.action = [options](Context& context) { return set_budget(context, *options); };
+  });
 
   CLI::App& ls = add_command(group, selection, "ls", "List budgets, what is spent, and when they end at this rate");
   ls.alias("list");
   ls.callback([&selection] {
-    selection.action = [](Context& context) { return call_and_show(context, api::kBudgetList, {}, show); };
+    selection.action = [](Context& context) { return call_and_show(context, api::kBudgetList, {}, show_budgets); };
   });
 
   CLI::App& removing = add_command(group, selection, "rm", "Remove a budget; what it paused goes on");

@@ -12,13 +12,13 @@ namespace swarm::client {
 namespace {
 
 // A prompt that hangs is worse than one that knows no sandboxes.
-constexpr auto kPatience = std::chrono::milliseconds(400);
+constexpr auto kCompletionPatience = std::chrono::milliseconds(400);
 
 async::Task<> add_sandboxes(Context& context, Completion& completion, std::string prefix) {
   Result<Reached> reached = co_await reach(context);
   if (!reached) co_return;
   Client client(context, std::move(*reached));
-  auto asking = wire::call_with_timeout(client.connection(), api::kSandboxList, {.limit = 200}, kPatience);
+  auto asking = wire::call_with_timeout(client.connection(), api::kSandboxList, {.limit = 200}, kCompletionPatience);
   const Result<api::SandboxListReply> reply = co_await std::move(asking);
   if (!reply) co_return;
   for (const api::SandboxInfo& sandbox : reply->sandboxes) {

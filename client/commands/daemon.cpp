@@ -127,7 +127,7 @@ async::Task<Result<int>> status(Context& context) {
   co_return kExitOk;
 }
 
-struct LogOptions {
+struct DaemonLogOptions {
   bool follow = false;
   std::uint32_t lines = 50;
 };
@@ -144,7 +144,7 @@ async::Task<Result<std::string>> log_file(Context& context) {
   co_return (places->log / "swarmd.log").native();
 }
 
-async::Task<Result<int>> logs(Context& context, LogOptions options) {
+async::Task<Result<int>> daemon_logs(Context& context, DaemonLogOptions options) {
   const Result<std::string> file = co_await log_file(context);
   if (!file) co_return fail(file.error());
   if (::access(file->c_str(), R_OK) != 0) {
@@ -219,11 +219,11 @@ void add_daemon_commands(CLI::App& root, Selection& selection) {
   CLI::App& log = add_command(group, selection, "logs", "Show the daemon's log",
                               "  swarmctl daemon logs -n 200\n"
                               "  swarmctl daemon logs --follow\n");
-  auto log_options = std::make_shared<LogOptions>();
+  auto log_options = std::make_shared<DaemonLogOptions>();
   log.add_flag("-f,--follow", log_options->follow, "Go on with new lines");
   log.add_option("-n,--lines", log_options->lines, "How many of the last lines (50)")->type_name("N");
   log.callback([&selection, log_options] {
-    selection.action = [log_options](Context& context) { return logs(context, *log_options); };
+    selection.action = [log_options](Context& context) { return daemon_logs(context, *log_options); };
   });
 
   add_command(group, selection, "reload", "Let the daemon read its configuration again").callback([&selection] {

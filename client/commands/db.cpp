@@ -22,7 +22,7 @@ struct DbOptions {
 };
 
 // A large database takes about two milliseconds a mebibyte.
-constexpr Duration kPatience = std::chrono::minutes(30);
+constexpr Duration kDbPatience = std::chrono::minutes(30);
 
 /// What the daemon's own program says of the database that no daemon has open.
 template <class Reply>
@@ -34,7 +34,7 @@ async::Task<Result<Reply>> offline(Context& context, std::string verb, DbOptions
     words.insert(words.end(), {"--config", std::filesystem::absolute(options.config).native()});
   }
   const Result<async::CommandOutput> run =
-      co_await run_daemon_program(context, std::move(words), context.timeout.value_or(kPatience));
+      co_await run_daemon_program(context, std::move(words), context.timeout.value_or(kDbPatience));
   if (!run) co_return fail(run.error());
   if (run->status.code != 0 || run->status.signal != 0) {
     std::string why = run->err;
@@ -62,7 +62,7 @@ async::Task<Result<Reply>> ask(Context& context, const api::Method<Req, Reply>& 
   co_return reply;
 }
 
-async::Task<Result<int>> check(Context& context, DbOptions options) {
+async::Task<Result<int>> db_check(Context& context, DbOptions options) {
   Progress progress(context, "Reading the whole database");
   const Result<api::DatabaseCheckReply> reply =
       co_await ask(context, api::kDatabaseCheck, api::Empty{}, "check", std::move(options));
@@ -82,7 +82,7 @@ async::Task<Result<int>> check(Context& context, DbOptions options) {
   co_return reply->sound ? kExitOk : kExitFailed;
 }
 
-async::Task<Result<int>> backup(Context& context, DbOptions options) {
+async::Task<Result<int>> db_backup(Context& context, DbOptions options) {
   options.file = std::filesystem::absolute(options.file).native();  // the daemon writes it, from another directory
   Progress progress(context, "Copying the database");
   const Result<api::DatabaseBackupReply> reply = co_await ask(
@@ -97,7 +97,7 @@ async::Task<Result<int>> backup(Context& context, DbOptions options) {
   co_return kExitOk;
 }
 
-async::Task<Result<int>> restore(Context& context, DbOptions options) {
+async::Task<Result<int>> db_restore(Context& context, DbOptions options) {
   if (options.config.empty() && !options.system) {
     const Result<Reached> running = co_await reach(context);
     if (running) {
@@ -134,11 +134,11 @@ void add_db_commands(CLI::App& root, Selection& selection) {
       selection.action = [options, run](Context& context) { return run(context, *options); };
     });
   };
-  add("check", "Read the whole database and look for damage", "  swarmctl db check\n", nullptr, check);
+  add("check", "Read the whole database and look for damage", "  swarmctl db check\n", nullptr, db_check);
   add("backup", "Write a consistent copy to a file, while everything goes on",
-      "  swarmctl db backup ~/swarmd-$(date +%F).db\n", "Where no file is yet", backup);
+      "  swarmctl db backup ~/swarmd-$(date +%F).db\n", "Where no file is yet", db_backup);
   add("restore", "Put a copy in the place of the database, while no daemon runs",
-      "  swarmctl daemon stop\n  swarmctl db restore ~/swarmd-2026-03-01.db\n", "A copy made by 'db backup'", restore);
+      "  swarmctl daemon stop\n  swarmctl db restore ~/swarmd-2026-03-01.db\n", "A copy made by 'db backup'", db_restore);
 }
 
 }  // namespace swarm::client

@@ -19,7 +19,7 @@ namespace swarm::client {
 namespace {
 
 // A daemon that was killed is started again by the next call; so long it may take.
-constexpr auto kPatience = std::chrono::seconds(60);
+constexpr auto kDeployPatience = std::chrono::seconds(60);
 
 struct DeployOptions {
   std::vector<std::string> repos;
@@ -192,7 +192,7 @@ async::Task<Result<int>> follow(Context& context, api::SwarmInfo swarm, std::uin
     }
     return !over || !settled;
   };
-  const Result<void> followed = co_await events.follow(told, kPatience);
+  const Result<void> followed = co_await events.follow(told, kDeployPatience);
   if (!followed) {
     co_return fail(
         followed.error(),

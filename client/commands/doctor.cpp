@@ -127,8 +127,8 @@ async::Task<> look_at_daemon(Context& context, Findings& findings) {
   findings.add("socket", CheckStatus::ok,
                fmt::format("A daemon (pid {}) listens at '{}'.", peer ? peer->pid : 0, reached->path));
   Client client(context, std::move(*reached));
-  constexpr auto kPatience = std::chrono::seconds(10);
-  auto asking = wire::call_with_timeout(client.connection(), api::kDaemonInfo, {}, kPatience);
+  constexpr auto kInfoPatience = std::chrono::seconds(10);
+  auto asking = wire::call_with_timeout(client.connection(), api::kDaemonInfo, {}, kInfoPatience);
   const Result<api::DaemonInfoReply> info = co_await std::move(asking);
   if (!info) {
     findings.add("daemon", CheckStatus::failed, "It does not answer: " + info.error().message,

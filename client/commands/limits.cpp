@@ -11,7 +11,7 @@
 namespace swarm::client {
 namespace {
 
-void show(Context& context, const api::LimitsListReply& reply) {
+void show_limits(Context& context, const api::LimitsListReply& reply) {
   if (reply.limits.empty()) {
     context.printer.note("No limit begins so; 'swarmctl limits ls' lists all");
     return;
@@ -42,13 +42,13 @@ async::Task<Result<int>> watch(Context& context, std::string prefix, std::string
       // From the top left corner, and what was below is gone.
       if (redraw) context.printer.text("\x1b[H\x1b[2J");
       context.printer.line(fmt::format("{}  (Ctrl-C ends it)", local_time(context.now().us)));
-      show(context, *reply);
+      show_limits(context, *reply);
     }
     co_await async::sleep_for(context.loop, pause->value_or(std::chrono::seconds(1)));
   }
 }
 
-struct SetOptions {
+struct LimitOptions {
   std::string key;
   std::string rate;
   std::optional<std::uint32_t> burst;
@@ -57,7 +57,7 @@ struct SetOptions {
   bool unlimited = false;
 };
 
-async::Task<Result<int>> set(Context& context, SetOptions options) {
+async::Task<Result<int>> set_limit(Context& context, LimitOptions options) {
   const auto guard = read_duration("--guard", options.guard);
   if (!guard) co_return fail(guard.error());
   if (options.rate.empty() && !options.burst && !*guard && !options.queue && !options.unlimited) {
@@ -86,7 +86,7 @@ void add_limits_commands(CLI::App& root, Selection& selection) {
   ls.add_option("PREFIX", *prefix, "Only those that begin so: provider/, mcp/");
   ls.callback([&selection, prefix] {
     selection.action = [prefix](Context& context) {
-      return call_and_show(context, api::kLimitsList, {.prefix = *prefix}, show);
+      return call_and_show(context, api::kLimitsList, {.prefix = *prefix}, show_limits);
     };
   });
 
@@ -102,15 +102,16 @@ void add_limits_commands(CLI::App& root, Selection& selection) {
   CLI::App& setting = add_command(group, selection, "set", "Change one limit, at once and after a restart",
                                   "  swarmctl limits set provider/e2b/create --rate 5/s\n"
                                   "  swarmctl limits set mcp/github --rate 30/min --burst 5\n");
-  auto options = std::make_shared<SetOptions>();
+  auto options = std::make_shared<LimitOptions>();
   setting.add_option("LIMIT", options->key, "Which: provider/e2b/create")->required();
   setting.add_option("--rate", options->rate, "How much in which time: 60/min, 5/s")->type_name("RATE");
   setting.add_option("--burst", options->burst, "How much at once after a rest")->type_name("N");
   setting.add_option("--guard", options->guard, "Jitter of the network to allow for: 200ms")->type_name("DURATION");
   setting.add_option("--queue", options->queue, "Most callers that may wait")->type_name("N");
   setting.add_flag("--unlimited", options->unlimited, "No rate at all");
-  setting.callback(
-      [&selection, options] { selection.action = [options](Context& context) { return set(context, *options); }; });
+  setting.callback([&selection, options] {
+    selection.action = [options](Context& context) { return set_limit(context, *options); };
+  });
 
   CLI::App& resetting = add_command(group, selection, "reset", "Take back what was set; the configuration holds again");
   auto key = std::make_shared<std::string>();

@@ -55,7 +55,7 @@ async::Task<> copy(async::Loop& loop, std::unique_ptr<wire::ByteSource> source, 
   stop.set();
 }
 
-async::Task<Result<int>> logs(Context& context, LogOptions options) {
+async::Task<Result<int>> sandbox_logs(Context& context, LogOptions options) {
   if (options.only_output && options.only_errors) {
     co_return fail(Code::invalid_argument, "--stdout and --stderr each leave the other out; give one of them or none");
   }
@@ -126,8 +126,9 @@ void add_logs_command(CLI::App& root, Selection& selection) {
   command.add_flag("--stderr", options->only_errors, "Only its error output");
   command.add_option("--from", options->from, "Begin at this byte")->type_name("OFFSET");
   command.add_option("--tail", options->tail, "Only so much of its end: 64KiB")->type_name("SIZE");
-  command.callback(
-      [&selection, options] { selection.action = [options](Context& context) { return logs(context, *options); }; });
+  command.callback([&selection, options] {
+    selection.action = [options](Context& context) { return sandbox_logs(context, *options); };
+  });
 }
 
 }  // namespace swarm::client

@@ -27,7 +27,7 @@
 namespace swarm::client {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(60);
+constexpr auto kMonitorPatience = std::chrono::seconds(60);
 constexpr auto kBetweenLooks = std::chrono::milliseconds(250);
 constexpr auto kBetweenDrawings = std::chrono::milliseconds(40);
 constexpr auto kReconnect = std::chrono::milliseconds(300);
@@ -119,7 +119,7 @@ async::Task<> listen(Watching& watching) {
   std::uint64_t from = watching.next > kBack ? watching.next - kBack : 1;
   for (;;) {
     SwarmEvents events(watching.context, watching.sight.swarm.id, from, {"lock.*"});
-    const Result<void> followed = co_await events.follow(told, kPatience);
+    const Result<void> followed = co_await events.follow(told, kMonitorPatience);
     // The log does not go back so far.
     const bool too_old = !followed && followed.error().code == Code::out_of_range && from < watching.next;
     if (!too_old) {

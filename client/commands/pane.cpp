@@ -135,7 +135,7 @@ async::Task<Result<int>> send(Context& context, PaneTarget target, std::vector<s
   co_return status;
 }
 
-async::Task<Result<int>> logs(Context& context, PaneTarget target, bool follow, bool raw, std::string tail) {
+async::Task<Result<int>> pane_logs(Context& context, PaneTarget target, bool follow, bool raw, std::string tail) {
   const auto tail_bytes = read_size("--tail", tail);
   if (!tail_bytes) co_return fail(tail_bytes.error());
   Result<std::unique_ptr<Client>> client = co_await Client::open(context);
@@ -239,7 +239,7 @@ void add_logs(CLI::App& group, Selection& selection) {
   command.add_option("--tail", options->tail, "Only so much of its end: 64KiB")->type_name("SIZE");
   command.callback([&selection, options] {
     selection.action = [options](Context& context) {
-      return logs(context, options->target, options->follow, options->raw, options->tail);
+      return pane_logs(context, options->target, options->follow, options->raw, options->tail);
     };
   });
 }

@@ -74,7 +74,7 @@ async::Task<Result<int>> status(Context& context, std::string pool) {
   co_return kExitOk;
 }
 
-struct SetOptions {
+struct PoolOptions {
   std::string pool;
   std::string template_name;
   std::optional<std::uint32_t> least;
@@ -84,7 +84,7 @@ struct SetOptions {
   bool reset = false;
 };
 
-async::Task<Result<int>> set(Context& context, SetOptions options) {
+async::Task<Result<int>> set_pool(Context& context, PoolOptions options) {
   api::PoolSetRequest request{.pool = options.pool,
                               .template_name = non_empty(options.template_name),
                               .provider = non_empty(context.globals.provider),
@@ -146,7 +146,7 @@ void add_pool_commands(CLI::App& root, Selection& selection) {
                                   "  swarmctl pool set web --min 4 --max 20\n"
                                   "  swarmctl pool set node --template node --min 2\n"
                                   "  swarmctl pool set web --reset\n");
-  auto set_options = std::make_shared<SetOptions>();
+  auto set_options = std::make_shared<PoolOptions>();
   setting.add_option("POOL", set_options->pool, "Its name")->required();
   setting.add_option("--template", set_options->template_name, "What a new pool's sandboxes are made from")
       ->type_name("NAME");
@@ -157,7 +157,7 @@ void add_pool_commands(CLI::App& root, Selection& selection) {
   setting.add_option("--max-age", set_options->age, "One that waited so long is replaced")->type_name("DURATION");
   setting.add_flag("--reset", set_options->reset, "Take back what was set; the configuration holds again");
   setting.callback([&selection, set_options] {
-    selection.action = [set_options](Context& context) { return set(context, *set_options); };
+    selection.action = [set_options](Context& context) { return set_pool(context, *set_options); };
   });
 
   CLI::App& draining =

@@ -92,7 +92,7 @@ Result<void> read_value(Context& context, const std::string& secret, const std::
   return {};
 }
 
-async::Task<Result<int>> set(Context& context, std::string name, std::string file) {
+async::Task<Result<int>> set_secret(Context& context, std::string name, std::string file) {
   Wiped value;
   if (Result<void> read = read_value(context, name, file, value.bytes); !read) co_return fail(read.error());
   Result<std::unique_ptr<Client>> client = co_await Client::open(context);
@@ -180,7 +180,7 @@ void add_secret_commands(CLI::App& root, Selection& selection) {
   setting.add_option("NAME", *name, "Its name")->required();
   setting.add_option("--file", *file, "Take it from this file; - for standard input")->type_name("FILE");
   setting.callback([&selection, name, file] {
-    selection.action = [name, file](Context& context) { return set(context, *name, *file); };
+    selection.action = [name, file](Context& context) { return set_secret(context, *name, *file); };
   });
 
   CLI::App& removing = add_command(group, selection, "rm", "Remove a stored value");

@@ -7,17 +7,11 @@
 #include "client/commands/swarm_target.hpp"
 #include "client/commands/swarm_views.hpp"
 #include "client/output/sanitizer.hpp"
-#include "protocol/api/codec.hpp"
+#include "client/output/word.hpp"
 #include "protocol/api/message.hpp"
 
 namespace swarm::client {
 namespace {
-
-template <class E>
-std::string word(E value) {
-  const Value text = api::encode(value);
-  return text.as_string() == nullptr ? std::string("?") : *text.as_string();
-}
 
 template <class T>
 std::optional<T> data_of(const api::Event& event) {

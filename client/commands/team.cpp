@@ -9,6 +9,7 @@
 #include "client/commands/swarm_target.hpp"
 #include "client/output/human.hpp"
 #include "client/output/sanitizer.hpp"
+#include "client/output/word.hpp"
 #include "protocol/api/lock.hpp"
 #include "protocol/api/message.hpp"
 #include "protocol/api/note.hpp"
@@ -35,15 +36,8 @@ struct TeamOptions {
 using Options = std::shared_ptr<TeamOptions>;
 
 template <class T>
-api::InSwarm<T> in_swarm(const Options& options, T request = {}) {
+api::InSwarm<T> of_team(const Options& options, T request = {}) {
   return client::in_swarm<T>(options->swarm, std::move(request));
-}
-
-/// The name that a type's table gives to a value.
-template <class E>
-std::string word(E value) {
-  const Value text = api::encode(value);
-  return text.as_string() == nullptr ? std::string("?") : *text.as_string();
 }
 
 template <class E>
@@ -104,7 +98,7 @@ void add_program(const Context& c, const api::AgentInfo& agent, Fields& fields) 
 async::Task<Result<int>> agent_list(Context& context, Options options) {
   api::AgentListRequest request{.role = non_empty(options->role), .all = options->all, .limit = 1000};
   Result<int> done = co_await call_and_show(
-      context, api::kAgentList, in_swarm(options, request), [](Context& c, const api::AgentListReply& reply) {
+      context, api::kAgentList, of_team(options, request), [](Context& c, const api::AgentListReply& reply) {
         Table table({{"AGENT"},
                      {"ROLE"},
                      {"STATE"},
@@ -124,7 +118,7 @@ async::Task<Result<int>> agent_list(Context& context, Options options) {
 
 async::Task<Result<int>> agent_show(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
-      context, api::kAgentInfo, in_swarm(options, api::AgentInfoRequest{.agent = options->what}),
+      context, api::kAgentInfo, of_team(options, api::AgentInfoRequest{.agent = options->what}),
       [](Context& c, const api::AgentInfo& agent) {
         Fields fields;
         fields.add("Agent", one_line(agent.id));
@@ -163,17 +157,17 @@ async::Task<Result<int>> agent_show(Context& context, Options options) {
 }
 
 async::Task<Result<int>> agent_find(Context& context, Options options) {
-  Result<int> done = co_await call_and_show(
-      context, api::kAgentFind,
-      in_swarm(options, api::AgentFindRequest{.skills = options->words, .tools = options->tools}),
-      [](Context& c, const api::AgentFindReply& reply) {
-        Table table({{"AGENT"}, {"SCORE", Align::right}});
-        for (const api::AgentCandidate& one : reply.candidates) {
-          table.add({one_line(one.agent), fmt::format("{:.2f}", one.score)});
-        }
-        if (table.empty()) return c.printer.note("Nobody can do all of that");
-        c.printer.table(table);
-      });
+  Result<int> done =
+      co_await call_and_show(context, api::kAgentFind,
+                             of_team(options, api::AgentFindRequest{.skills = options->words, .tools = options->tools}),
+                             [](Context& c, const api::AgentFindReply& reply) {
+                               Table table({{"AGENT"}, {"SCORE", Align::right}});
+                               for (const api::AgentCandidate& one : reply.candidates) {
+                                 table.add({one_line(one.agent), fmt::format("{:.2f}", one.score)});
+                               }
+                               if (table.empty()) return c.printer.note("Nobody can do all of that");
+                               c.printer.table(table);
+                             });
   co_return done;
 }
 
@@ -194,7 +188,7 @@ async::Task<Result<int>> message_send(Context& context, Options options) {
     request.to = {options->what};
   }
   Result<int> done =
-      co_await call_and_show(context, api::kMessageSend, in_swarm(options, std::move(request)),
+      co_await call_and_show(context, api::kMessageSend, of_team(options, std::move(request)),
                              [](Context& c, const api::MessageSendReply& reply) {
                                c.printer.line(one_line(reply.id));
                                for (const api::MessageRecipient& one : reply.recipients) {
@@ -217,7 +211,7 @@ async::Task<Result<int>> message_list(Context& context, Options options) {
     request.kind = *kind;
   }
   Result<int> done =
-      co_await call_and_show(context, api::kMessageSearch, in_swarm(options, std::move(request)),
+      co_await call_and_show(context, api::kMessageSearch, of_team(options, std::move(request)),
                              [](Context& c, const api::MessageSearchReply& reply) {
                                Table table({{"MESSAGE"},
                                             {"SENT"},
@@ -237,7 +231,7 @@ async::Task<Result<int>> message_list(Context& context, Options options) {
 
 async::Task<Result<int>> message_show(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
-      context, api::kMessageShow, in_swarm(options, api::MessageShowRequest{.id = options->what}),
+      context, api::kMessageShow, of_team(options, api::MessageShowRequest{.id = options->what}),
       [](Context& c, const api::MessageShowReply& reply) {
         const api::MessageInfo& message = reply.message;
         Fields fields;
@@ -264,7 +258,7 @@ async::Task<Result<int>> message_show(Context& context, Options options) {
 async::Task<Result<int>> message_again(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
       context, api::kMessageAgain,
-      in_swarm(options, api::MessageAgainRequest{.id = options->what, .recipient = non_empty(options->recipient)}),
+      of_team(options, api::MessageAgainRequest{.id = options->what, .recipient = non_empty(options->recipient)}),
       [](Context& c, const api::MessageAgainReply& reply) {
         c.printer.line(fmt::format("{} copies are in their queues again", reply.copies));
       });
@@ -280,8 +274,7 @@ std::string lock_name(const std::string& repository, const api::Path& path) {
 
 async::Task<Result<int>> lock_list(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
-      context, api::kLockList,
-      in_swarm(options, api::LockListRequest{.agent = non_empty(options->what), .limit = 1000}),
+      context, api::kLockList, of_team(options, api::LockListRequest{.agent = non_empty(options->what), .limit = 1000}),
       [](Context& c, const api::LockListReply& reply) {
         Table table({{"LOCK"},
                      {"AGENT"},
@@ -306,7 +299,7 @@ async::Task<Result<int>> lock_list(Context& context, Options options) {
 
 async::Task<Result<int>> lock_break(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
-      context, api::kLockBreak, in_swarm(options, api::LockBreakRequest{.id = options->what, .reason = options->text}),
+      context, api::kLockBreak, of_team(options, api::LockBreakRequest{.id = options->what, .reason = options->text}),
       [](Context& c, const api::LockInfo& lock) {
         c.printer.line(fmt::format("{} has lost {}", one_line(lock.agent), lock_name(lock.repository, lock.path)));
       });
@@ -323,7 +316,7 @@ async::Task<Result<int>> decision_list(Context& context, Options options) {
     request.kind = *kind;
   }
   Result<int> done = co_await call_and_show(
-      context, api::kNoteDecisions, in_swarm(options, request), [](Context& c, const api::NoteDecisionsReply& reply) {
+      context, api::kNoteDecisions, of_team(options, request), [](Context& c, const api::NoteDecisionsReply& reply) {
         for (const api::DecisionInfo& one : reply.decisions) {
           c.printer.line(fmt::format("{}  {}  {} by {}, {} ago", one.id, word(one.kind), one_line(one.title),
                                      one_line(one.author), when(c, one.recorded_us)));
@@ -336,7 +329,7 @@ async::Task<Result<int>> decision_list(Context& context, Options options) {
 
 async::Task<Result<int>> note_list(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
-      context, api::kNoteList, in_swarm(options, api::NoteListRequest{.prefix = options->what, .limit = 1000}),
+      context, api::kNoteList, of_team(options, api::NoteListRequest{.prefix = options->what, .limit = 1000}),
       [](Context& c, const api::NoteListReply& reply) {
         Table table({{"KEY"}, {"REVISION", Align::right}, {"BY"}, {"CHANGED"}, {"VALUE", Align::left, Fit::shorten}});
         for (const api::NoteInfo& note : reply.notes) {
@@ -351,7 +344,7 @@ async::Task<Result<int>> note_list(Context& context, Options options) {
 
 async::Task<Result<int>> note_get(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
-      context, api::kNoteGet, in_swarm(options, api::NoteGetRequest{.key = options->what}),
+      context, api::kNoteGet, of_team(options, api::NoteGetRequest{.key = options->what}),
       [](Context& c, const api::NoteInfo& note) { c.printer.line(sanitized(note.value.value_or(""))); });
   co_return done;
 }
@@ -359,9 +352,9 @@ async::Task<Result<int>> note_get(Context& context, Options options) {
 async::Task<Result<int>> note_put(Context& context, Options options) {
   Result<int> done = co_await call_and_show(
       context, api::kNotePut,
-      in_swarm(options,
-               api::NotePutRequest{
-                   .key = options->what, .value = joined(options->words), .expected_revision = options->revision}),
+      of_team(options,
+              api::NotePutRequest{
+                  .key = options->what, .value = joined(options->words), .expected_revision = options->revision}),
       [](Context& c, const api::NoteInfo& note) { c.printer.line(fmt::format("revision {}", note.revision)); });
   co_return done;
 }

@@ -9,18 +9,12 @@
 #include "client/output/human.hpp"
 #include "client/output/sanitizer.hpp"
 #include "client/output/width.hpp"
-#include "protocol/api/codec.hpp"
+#include "client/output/word.hpp"
 
 namespace swarm::client {
 namespace {
 
 using Lines = std::vector<std::string>;
-
-template <class E>
-std::string word(E value) {
-  const Value text = api::encode(value);
-  return text.as_string() == nullptr ? std::string("?") : *text.as_string();
-}
 
 Lines lines_of(const std::string& text) {
   Lines lines;
@@ -34,7 +28,7 @@ Lines lines_of(const std::string& text) {
 
 void add(Lines& all, const Lines& more) { all.insert(all.end(), more.begin(), more.end()); }
 
-bool is_over(api::TaskState state) {
+bool has_ended(api::TaskState state) {
   return state == api::TaskState::done || state == api::TaskState::failed || state == api::TaskState::dropped;
 }
 
@@ -297,8 +291,8 @@ Lines work_part(const Drawing& drawing, const Area& area) {
   }
   // Tasks that go on first: they are left out last.
   std::vector<api::TaskInfo> tasks;
-  std::ranges::copy_if(sight.tasks, std::back_inserter(tasks), [](const auto& task) { return !is_over(task.state); });
-  std::ranges::copy_if(sight.tasks, std::back_inserter(tasks), [](const auto& task) { return is_over(task.state); });
+  std::ranges::copy_if(sight.tasks, std::back_inserter(tasks), [](const auto& task) { return !has_ended(task.state); });
+  std::ranges::copy_if(sight.tasks, std::back_inserter(tasks), [](const auto& task) { return has_ended(task.state); });
   Lines all = {"no tasks"};
   if (!tasks.empty()) all = lines_of(task_table(tasks).render(area.columns, drawing.paint));
   const std::size_t room = area.rows > below.size() ? area.rows - below.size() : 0;

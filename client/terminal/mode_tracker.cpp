@@ -5,7 +5,7 @@
 namespace swarm::client {
 namespace {
 
-constexpr std::size_t kLongestParameters = 64;
+constexpr std::size_t kLongestModes = 64;
 
 // Modes that a shell does not expect to find on. Not all: autowrap (7), for example, is on by default.
 constexpr std::array kForeignModes{1,    9,    47,   1000, 1001, 1002, 1003, 1004,
@@ -33,7 +33,7 @@ void ModeTracker::feed(std::string_view bytes) {
         }
         break;
       case State::csi:
-        if (byte >= 0x20 && byte <= 0x3f && parameters_.size() < kLongestParameters) {
+        if (byte >= 0x20 && byte <= 0x3f && parameters_.size() < kLongestModes) {
           parameters_.push_back(byte);
         } else {
           state_ = State::text;

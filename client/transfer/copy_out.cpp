@@ -53,7 +53,7 @@ async::Task<Result<std::uint64_t>> print(Context& context, std::unique_ptr<wire:
 
 /// What fails locally says more than the cancelled call that follows from it.
 template <class Reply>
-Result<void> settled(const std::optional<Result<Reply>>& reply, const std::optional<Result<std::uint64_t>>& got) {
+Result<void> received(const std::optional<Result<Reply>>& reply, const std::optional<Result<std::uint64_t>>& got) {
   const bool we_failed = got && !*got && got->error().code != Code::cancelled && got->error().code != Code::unavailable;
   if (we_failed) return fail(got->error());
   if (!*reply) return fail((*reply).error());
@@ -96,7 +96,7 @@ async::Task<Result<Copied>> receive_file(Context& context, Client& client, CopyP
   }
   co_await call_with_stream(context.loop, client.call_patiently(api::kFilesDownload, request), reply, std::move(taking),
                             got);
-  const Result<void> fine = settled(reply, got);
+  const Result<void> fine = received(reply, got);
   if (!fine) co_return fail(fine.error());
   co_return Copied{.files = 1, .size_bytes = **got, .target = target.native()};
 }
@@ -133,7 +133,7 @@ async::Task<Result<Copied>> receive_tree(Context& context, Client& client, CopyP
   }
   co_await call_with_stream(context.loop, client.call_patiently(api::kFilesDownloadTree, request), reply,
                             std::move(taking), got);
-  const Result<void> fine = settled(reply, got);
+  const Result<void> fine = received(reply, got);
   if (!fine) co_return fail(fine.error());
   const api::FilesTreeReply& tree = **reply;
   Copied copied{.files = tree.files,

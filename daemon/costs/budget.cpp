@@ -9,8 +9,8 @@ namespace {
 
 using Int = std::int64_t;
 
-constexpr store::Sql kSave{"costs.save_budget",
-                           "INSERT OR REPLACE INTO cost_budgets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"};
+constexpr store::Sql kSaveBudget{"costs.save_budget",
+                                 "INSERT OR REPLACE INTO cost_budgets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"};
 constexpr store::Sql kRemove{"costs.remove_budget", "DELETE FROM cost_budgets WHERE name = ?"};
 constexpr store::Sql kReached{"costs.reached",
                               "UPDATE cost_budgets SET bucket = ?, reached = ? WHERE name = ? AND since_us = ?"};
@@ -141,8 +141,8 @@ std::string forecast(const Standing& standing, Int now_us) {
 }
 
 Result<void> save_budget(store::Database& db, const Budget& b) {
-  return db.run(kSave, b.name, b.swarm, b.agent, static_cast<int>(b.period), b.nano, b.warn, b.stop, b.pause, b.kill,
-                b.since_us);
+  return db.run(kSaveBudget, b.name, b.swarm, b.agent, static_cast<int>(b.period), b.nano, b.warn, b.stop, b.pause,
+                b.kill, b.since_us);
 }
 
 Result<bool> remove_budget(store::Database& db, const std::string& name) {

@@ -19,11 +19,6 @@ constexpr std::size_t kSettleAtOnce = 100;  // a transaction of some millisecond
 
 constexpr store::Sql kRuns{"costs.runs", "SELECT EXISTS (SELECT 1 FROM cost_open WHERE phase = 1)"};
 
-const log::Logger& logger() {
-  static const log::Logger made("costs");
-  return made;
-}
-
 bool fits(const Query& query, const Owner& owner) {
   const auto is = [](const std::optional<std::string>& want, const std::string& has) { return !want || *want == has; };
   return is(query.swarm, owner.swarm) && is(query.agent, owner.agent) && is(query.role, owner.role) &&
@@ -61,7 +56,8 @@ async::Task<> Costs::pulse() {
   for (;;) {
     co_await async::sleep_for(with_.loop, with_.tick);
     const Result<void> done = co_await beat();
-    if (!done) logger().warn("budgets and running costs could not be looked at", {{"error", done.error()}});
+    if (!done)
+      log::logger<"costs">().warn("budgets and running costs could not be looked at", {{"error", done.error()}});
   }
 }
 

@@ -71,10 +71,11 @@ constexpr store::Sql kAddOwner{"costs.add_owner",
                                "INSERT INTO cost_owners (sandbox, agent, task, swarm, role, label, provider, item)"
                                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
 constexpr store::Sql kAddSource{"costs.add_source", "INSERT OR IGNORE INTO cost_sources VALUES (?, ?)"};
-constexpr store::Sql kAdd{"costs.add",
-                          "INSERT INTO cost_ledger (kind, start_us, span_ns, ns, mcpu, mib, input, output, cache_read,"
-                          " cache_write, calls, bound_ns, price, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                          "?)"};
+constexpr store::Sql kAddEntry{
+    "costs.add",
+    "INSERT INTO cost_ledger (kind, start_us, span_ns, ns, mcpu, mib, input, output, cache_read,"
+    " cache_write, calls, bound_ns, price, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+    "?)"};
 constexpr store::Sql kRollup{"costs.rollup",
                              "SELECT sums FROM cost_rollups WHERE dimension = ? AND span = ? AND bucket = ?"
                              " AND swarm = ? AND key = ?"};
@@ -200,7 +201,7 @@ Result<std::size_t> book(store::Database& db, std::span<const Entry> entries) {
       if (!id) return fail(id.error());
       owner = owners.emplace(e.owner, *id).first;
     }
-    Result<void> done = db.run(kAdd, static_cast<int>(e.kind), e.start_us, e.span_ns, e.ns, e.mcpu, e.mib, e.input,
+    Result<void> done = db.run(kAddEntry, static_cast<int>(e.kind), e.start_us, e.span_ns, e.ns, e.mcpu, e.mib, e.input,
                                e.output, e.cache_read, e.cache_write, e.calls, e.bound_ns, e.price, owner->second);
     if (!done) return fail(done.error());
     for (int d = 0; d < kDimensions; ++d) {

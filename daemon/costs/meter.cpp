@@ -8,16 +8,17 @@ namespace {
 
 using Int = std::int64_t;
 
-constexpr store::Sql kLoad{"costs.open",
-                           "SELECT sandbox, phase, swarm, label, provider, item, mcpu, mib, boot, since_ns, since_us,"
-                           " bound_ns, told_us, booked_ns, gaps FROM cost_open WHERE sandbox = ?"};
+constexpr store::Sql kLoadOpen{
+    "costs.open",
+    "SELECT sandbox, phase, swarm, label, provider, item, mcpu, mib, boot, since_ns, since_us,"
+    " bound_ns, told_us, booked_ns, gaps FROM cost_open WHERE sandbox = ?"};
 constexpr store::Sql kLoadAll{
     "costs.all_open",
     "SELECT sandbox, phase, swarm, label, provider, item, mcpu, mib, boot, since_ns,"
     " since_us, bound_ns, told_us, booked_ns, gaps FROM cost_open WHERE phase IN (1, 3, 4, 5)"};
 constexpr store::Sql kOpen{"costs.open_sandboxes", "SELECT sandbox FROM cost_open ORDER BY sandbox"};
-constexpr store::Sql kSave{"costs.save_open",
-                           "INSERT OR REPLACE INTO cost_open VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+constexpr store::Sql kSaveOpen{"costs.save_open",
+                               "INSERT OR REPLACE INTO cost_open VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
 constexpr store::Sql kDrop{"costs.drop_open", "DELETE FROM cost_open WHERE sandbox = ?"};
 constexpr store::Sql kAgents{"costs.agents",
                              "SELECT swarm, agent, role, task FROM cost_agents WHERE sandbox = ? ORDER BY swarm, "
@@ -72,7 +73,7 @@ std::string price_item(Kind kind, const std::string& provider, const std::string
 
 Result<std::optional<Meter::Open>> Meter::load(store::Database& db, const std::string& sandbox) {
   const auto row = db.one<std::string, int, std::string, std::string, std::string, std::string, std::uint32_t,
-                          std::uint32_t, std::string, Int, Int, Int, std::optional<Int>, Int, bool>(kLoad, sandbox);
+                          std::uint32_t, std::string, Int, Int, Int, std::optional<Int>, Int, bool>(kLoadOpen, sandbox);
   if (!row) return fail(row.error());
   if (!*row) return std::optional<Open>();
   const auto& [id, phase, swarm, label, provider, item, mcpu, mib, boot, ns, us, bound, told, booked, gaps] = **row;
@@ -81,7 +82,7 @@ Result<std::optional<Meter::Open>> Meter::load(store::Database& db, const std::s
 }
 
 Result<void> Meter::save(store::Database& db, const Open& o) {
-  return db.run(kSave, o.sandbox, static_cast<int>(o.phase), o.swarm, o.label, o.provider, o.item, o.mcpu, o.mib,
+  return db.run(kSaveOpen, o.sandbox, static_cast<int>(o.phase), o.swarm, o.label, o.provider, o.item, o.mcpu, o.mib,
                 o.boot, o.since_ns, o.since_us, o.bound_ns, o.told_us, o.booked_ns, o.gaps);
 }
 

@@ -7,17 +7,19 @@
 namespace swarm::costs {
 namespace {
 
+using Int = std::int64_t;
+
 constexpr store::Sql kFind{
     "costs.find_price",
     "SELECT id FROM cost_prices WHERE name = ? AND applies_to = ? AND valid_from_us = ? AND bills_paused = ?"
     " AND vcpu_hour = ? AND gib_hour = ? AND sandbox_hour = ? AND input_million = ? AND output_million = ?"
     " AND cache_read_million = ? AND cache_write_million = ? AND call_million = ?"};
-constexpr store::Sql kAdd{
+constexpr store::Sql kAddTable{
     "costs.add_price",
     "INSERT INTO cost_prices (name, applies_to, valid_from_us, bills_paused, vcpu_hour, gib_hour, sandbox_hour,"
     " input_million, output_million, cache_read_million, cache_write_million, call_million)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
-constexpr store::Sql kLoad{
+constexpr store::Sql kLoadTable{
     "costs.load_price",
     "SELECT name, applies_to, valid_from_us, bills_paused, vcpu_hour, gib_hour, sandbox_hour, input_million,"
     " output_million, cache_read_million, cache_write_million, call_million FROM cost_prices WHERE id = ?"};
@@ -138,9 +140,9 @@ Result<void> number_tables(store::Database& db, std::vector<PriceTable>& tables)
       t.id = std::get<0>(**known);
       continue;
     }
-    Result<void> added =
-        db.run(kAdd, t.name, t.applies_to, t.valid_from_us, t.bills_paused, p.vcpu_hour, p.gib_hour, p.sandbox_hour,
-               p.input_million, p.output_million, p.cache_read_million, p.cache_write_million, p.call_million);
+    Result<void> added = db.run(kAddTable, t.name, t.applies_to, t.valid_from_us, t.bills_paused, p.vcpu_hour,
+                                p.gib_hour, p.sandbox_hour, p.input_million, p.output_million, p.cache_read_million,
+                                p.cache_write_million, p.call_million);
     if (!added) return added;
     t.id = db.last_insert_rowid();
   }
@@ -149,8 +151,7 @@ Result<void> number_tables(store::Database& db, std::vector<PriceTable>& tables)
 
 Result<PriceTable> load_table(store::Database& db, std::int64_t id) {
   if (id == 0) return PriceTable{};  // nothing held: free
-  using Int = std::int64_t;
-  const auto row = db.one<std::string, std::string, Int, bool, Int, Int, Int, Int, Int, Int, Int, Int>(kLoad, id);
+  const auto row = db.one<std::string, std::string, Int, bool, Int, Int, Int, Int, Int, Int, Int, Int>(kLoadTable, id);
   if (!row) return fail(row.error());
   if (!*row) return fail(Code::internal, fmt::format("the ledger names price table {}, which is not kept", id));
   const auto& [name, applies_to, from, paused, vcpu, gib, sandbox, in, out, read, write, call] = **row;

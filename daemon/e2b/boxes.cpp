@@ -19,11 +19,6 @@ constexpr std::size_t kMostLabels = 50;
 constexpr Duration kEndedKept = 60s;
 constexpr std::int64_t kLongestLife = 30LL * 24 * 3600;  // a paused one is kept so long
 
-const log::Logger& logger() {
-  static const log::Logger made("e2b");
-  return made;
-}
-
 bool over(api::SandboxState state) {
   return state == api::SandboxState::gone || state == api::SandboxState::lost || state == api::SandboxState::failed;
 }
@@ -70,7 +65,7 @@ async::Task<> Boxes::forget(std::string id) {
   auto task = with_.store.write("e2b.drop", store::Durability::process,
                                 [id](store::Changes& changes) { return drop(changes.db(), id); });
   const Result<void> dropped = co_await std::move(task);
-  if (!dropped) logger().warn("a sandbox that ended is still recorded", {{"error", dropped.error()}});
+  if (!dropped) log::logger<"e2b">().warn("a sandbox that ended is still recorded", {{"error", dropped.error()}});
 }
 
 async::Task<Result<void>> Boxes::save(BoxRecord record) {
@@ -155,7 +150,8 @@ async::Task<> Boxes::expire(BoxPtr box) {
     done = co_await kill(box, "its E2B timeout came");
   }
   if (!done)
-    logger().warn("a timeout could not be kept", {{"sandbox", box->record.id}, {"error", done.error().message}});
+    log::logger<"e2b">().warn("a timeout could not be kept",
+                              {{"sandbox", box->record.id}, {"error", done.error().message}});
 }
 
 async::Task<Answered<BoxPtr>> Boxes::create(Wish wish) {

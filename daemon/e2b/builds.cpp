@@ -23,11 +23,6 @@ constexpr std::size_t kMostBuilds = 200;    // that are remembered
 constexpr std::uint64_t kMostFiles = std::uint64_t{4} << 30U;
 constexpr std::size_t kMostRecord = std::size_t{1} << 20U;
 
-const log::Logger& logger() {
-  static const log::Logger made("e2b");
-  return made;
-}
-
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= 100 && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
@@ -215,7 +210,7 @@ async::Task<Answered<bool>> Builds::keep_files(http::Exchange& exchange, std::st
   fs::rename(part, path, error);
   if (error) co_return std::unexpected(refusal_of(fail_errno("rename", path, error.value()).error()));
   unfinished.path.clear();
-  logger().debug("files for a build", {{"hash", hash}, {"bytes", size}});
+  log::logger<"e2b">().debug("files for a build", {{"hash", hash}, {"bytes", size}});
   co_return true;
 }
 

@@ -9,6 +9,9 @@
 
 namespace swarm::e2b_endpoint {
 
+/// Between two signs of life in a stream that says nothing, where the caller names no other time: envd's default.
+inline constexpr Duration kKeepalive = std::chrono::seconds(90);
+
 /// A failure with one of Connect's codes.
 struct RpcError {
   std::string code;

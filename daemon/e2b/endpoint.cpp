@@ -13,11 +13,6 @@
 namespace swarm::e2b_endpoint {
 namespace {
 
-const log::Logger& logger() {
-  static const log::Logger made("e2b");
-  return made;
-}
-
 std::string hex(Random& random, std::size_t bytes) {
   std::string raw(bytes, '\0');
   random.fill(std::as_writable_bytes(std::span(raw)));
@@ -161,7 +156,7 @@ async::Task<Result<api::E2bStatus>> Endpoint::open(api::E2bOpenRequest request) 
   if (!listener) co_return fail(listener.error());
   server_ = std::make_unique<http::Server>(with_.loop, std::move(*listener), http::Limits{}, *this, tls_.get());
   server_->start();
-  logger().info("E2B endpoint open", {{"at", server_->address().to_string()}, {"tls", tls_ != nullptr}});
+  log::logger<"e2b">().info("E2B endpoint open", {{"at", server_->address().to_string()}, {"tls", tls_ != nullptr}});
   co_return status();
 }
 

@@ -8,7 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kPing = 90s;  // envd's default
 
 /// "-rw-r--r--", as ls and Go write it.
 std::string permissions(char kind, std::uint32_t mode) {
@@ -267,7 +266,7 @@ async::Task<> Envd::watch_dir(Call& call) {
   began.set("start", Value(Value::Map{}));
   bool open = co_await writer.send(std::move(began));
   async::Loop& loop = boxes_.loop();
-  const Duration ping = head->keepalive.value_or(kPing);
+  const Duration ping = head->keepalive.value_or(kKeepalive);
   const MonoTime end = head->timeout ? loop.clock().now() + *head->timeout : MonoTime{Duration::max()};
   const std::string prefix = at.ends_with('/') ? at : at + "/";
   while (open) {

@@ -20,7 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kPing = 90s;  // envd's default
 Value event(std::string_view kind, Value body) {
   Value inner;
   inner.set(kind, std::move(body));
@@ -267,7 +266,7 @@ async::Task<> Envd::follow_feed(Call& call, Feed& feed, std::string exec, std::u
   bool open = co_await writer.send(event("start", std::move(began)));
   async::TaskSet closing(feed.loop);
   closing.spawn(close_when_read(feed));
-  const Duration ping = head.keepalive.value_or(kPing);
+  const Duration ping = head.keepalive.value_or(kKeepalive);
   const MonoTime end = head.timeout && deadline == Deadline::of_stream ? feed.loop.clock().now() + *head.timeout
                                                                        : MonoTime{Duration::max()};
   while (open) {

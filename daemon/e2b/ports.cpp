@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kDialPatience = 10s;
-constexpr std::size_t kMostHeader = std::size_t{64} * 1024;
+constexpr std::size_t kMostAnswerHeader = std::size_t{64} * 1024;
 
 /// Fields that are of one connection only, and those that a client could pretend to be a proxy with.
 bool stays_behind(std::string_view name) {
@@ -130,7 +130,7 @@ async::Task<> Ports::serve(http::Exchange& exchange, BoxPtr box, std::uint32_t p
   async::TaskSet sending(agent.loop());
   if (shape != BodyShape::none) sending.spawn(send_body(exchange, **sink, shape, std::move(first)));
 
-  http::Http1Parser parser(http::Http1Parser::Kind::response, kMostHeader);
+  http::Http1Parser parser(http::Http1Parser::Kind::response, kMostAnswerHeader);
   if (request.method == "HEAD") parser.expect_no_body();
   std::string pending;
   bool over = false;

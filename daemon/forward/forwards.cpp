@@ -19,11 +19,6 @@ constexpr Duration kDialPatience = 10s;
 // Out of descriptors or with a tunnel that is down: how long an accepting side rests.
 constexpr Duration kRest = 100ms;
 
-const log::Logger& logger() {
-  static const log::Logger made("forward");
-  return made;
-}
-
 /// True for the event that a sandbox is gone or failed.
 bool tells_of_an_end(const store::Event& event) {
   if (event.type != api::kSandboxState.name || !event.sandbox) return false;
@@ -103,7 +98,8 @@ async::Task<Result<api::ForwardInfo>> Forwards::open(std::string sandbox, api::F
   Result<std::shared_ptr<Forward>> opened = inward ? co_await open_to_sandbox(forward) : co_await open_to_host(forward);
   if (!opened) co_return fail(opened.error());
   forwards_.emplace(forward->id, forward);
-  logger().info("port forwarded", {{"forward", forward->id}, {"sandbox", forward->sandbox}, {"port", forward->port}});
+  log::logger<"forward">().info("port forwarded",
+                                {{"forward", forward->id}, {"sandbox", forward->sandbox}, {"port", forward->port}});
   co_return info_of(*forward);
 }
 
@@ -121,7 +117,8 @@ async::Task<> Forwards::accept_on_host(Forward& forward) {
   for (;;) {
     auto accepted = co_await forward.listener->accept();
     if (!accepted) {
-      logger().warn("a connection could not be accepted", {{"forward", forward.id}, {"error", accepted.error()}});
+      log::logger<"forward">().warn("a connection could not be accepted",
+                                    {{"forward", forward.id}, {"error", accepted.error()}});
       co_await async::sleep_for(loop_, kRest);
       continue;
     }
@@ -143,11 +140,11 @@ async::Task<> Forwards::into_sandbox(Forward& forward, std::unique_ptr<transport
                                      .stream = stream};
   const auto dialled = co_await wire::call_with_timeout(agent, api::inside::kForwardDial, dial, kDialPatience);
   if (!dialled) {
-    logger().debug("nobody answers inside", {{"forward", forward.id}, {"error", dialled.error()}});
+    log::logger<"forward">().debug("nobody answers inside", {{"forward", forward.id}, {"error", dialled.error()}});
     co_return;
   }
   const Result<void> ended = co_await relay::run(loop_, *connection, **source, **sink, &counted.traffic);
-  if (!ended) logger().debug("a connection broke", {{"forward", forward.id}, {"error", ended.error()}});
+  if (!ended) log::logger<"forward">().debug("a connection broke", {{"forward", forward.id}, {"error", ended.error()}});
 }
 
 async::Task<Result<std::shared_ptr<Forwards::Forward>>> Forwards::open_to_host(std::shared_ptr<Forward> forward) {
@@ -224,7 +221,7 @@ async::Task<> Forwards::to_service(Forward& forward, std::shared_ptr<wire::Conne
     co_return;
   }
   const Result<void> ended = co_await relay::run(loop_, **connection, *source, *sink, &counted.traffic);
-  if (!ended) logger().debug("a connection broke", {{"forward", forward.id}, {"error", ended.error()}});
+  if (!ended) log::logger<"forward">().debug("a connection broke", {{"forward", forward.id}, {"error", ended.error()}});
 }
 
 api::ForwardInfo Forwards::info_of(const Forward& forward) const {
@@ -287,7 +284,7 @@ async::Task<Result<api::Empty>> Forwards::close(std::string id) {
       const api::ForwardCloseRequest request{.forward = forward->inner};
       const auto closed =
           co_await wire::call_with_timeout(use->agent(), api::inside::kForwardClose, request, kDialPatience);
-      if (!closed) logger().debug("the port inside could not be closed", {{"error", closed.error()}});
+      if (!closed) log::logger<"forward">().debug("the port inside could not be closed", {{"error", closed.error()}});
     }
   }
   co_return api::Empty{};

@@ -15,11 +15,6 @@ constexpr std::size_t kMostDropped = std::size_t{256} * 1024;
 /// a reset, which destroys the answer on its way to a client that has not read it.
 constexpr Duration kLinger = std::chrono::seconds(10);
 
-const log::Logger& logger() {
-  static const log::Logger made("http");
-  return made;
-}
-
 /// The connection as it is after a 101: what was read already comes first.
 class Upgraded final : public transport::Stream {
  public:
@@ -258,7 +253,7 @@ async::Task<> Http1Connection::call_handler(Http1Exchange& exchange, async::Even
   try {
     co_await handler_.serve(exchange);
   } catch (const std::exception& bug) {
-    logger().error("a request failed", {{"error", bug.what()}});
+    log::logger<"http">().error("a request failed", {{"error", bug.what()}});
   }
   if (!exchange.begun()) {
     const Result<void> sent = co_await exchange.respond({.status = 500, .headers = {}}, "");

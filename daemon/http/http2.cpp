@@ -9,14 +9,9 @@
 namespace swarm::http {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
+constexpr std::size_t kHttp2ReadBytes = std::size_t{64} * 1024;
 /// Of an answer that waits for the client's window.
 constexpr std::size_t kMostWaiting = std::size_t{128} * 1024;
-
-const log::Logger& logger() {
-  static const log::Logger made("http");
-  return made;
-}
 
 /// Fields that HTTP/2 has no place for (RFC 9113, 8.2.2).
 bool is_of_connection(std::string_view name) {
@@ -352,7 +347,7 @@ async::Task<> Http2Connection::call_handler(Http2Exchange& exchange, async::Even
   try {
     co_await handler_.serve(exchange);
   } catch (const std::exception& bug) {
-    logger().error("a request failed", {{"error", bug.what()}});
+    log::logger<"http">().error("a request failed", {{"error", bug.what()}});
   }
   if (!exchange.begun()) {
     const Result<void> sent = co_await exchange.respond({.status = 500, .headers = {}}, "");
@@ -382,7 +377,7 @@ async::Task<> Http2Connection::serve(std::int32_t id, EntryPtr entry) {
 }
 
 async::Task<> Http2Connection::read_all() {
-  std::vector<std::byte> buffer(kReadBytes);
+  std::vector<std::byte> buffer(kHttp2ReadBytes);
   for (;;) {
     const Result<std::size_t> size = co_await wire_.stream->read(buffer);
     if (!size || *size == 0) break;
@@ -397,7 +392,7 @@ async::Task<> Http2Connection::read_all() {
 async::Task<> Http2Connection::write_all() {
   for (;;) {
     std::string bytes;
-    while (bytes.size() < kReadBytes) {
+    while (bytes.size() < kHttp2ReadBytes) {
       const std::uint8_t* data = nullptr;
       const ssize_t size = nghttp2_session_mem_send(session_, &data);
       if (size <= 0) break;

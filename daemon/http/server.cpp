@@ -8,11 +8,6 @@ namespace {
 
 constexpr Duration kRest = std::chrono::milliseconds(100);  // out of descriptors: how long accepting rests
 
-const log::Logger& logger() {
-  static const log::Logger made("http");
-  return made;
-}
-
 /// Keeps a connection on the list of those that can be told to stop.
 struct Listed {
   std::list<Connection*>& list;
@@ -43,12 +38,12 @@ async::Task<> Server::accept_all() {
   for (;;) {
     auto accepted = co_await listener_->accept();
     if (!accepted) {
-      logger().warn("a connection could not be accepted", {{"error", accepted.error()}});
+      log::logger<"http">().warn("a connection could not be accepted", {{"error", accepted.error()}});
       co_await async::sleep_for(loop_, kRest);
       continue;
     }
     if (serving_.size() >= limits_.connections) {
-      logger().warn("too many connections; one was closed at once", {{"limit", limits_.connections}});
+      log::logger<"http">().warn("too many connections; one was closed at once", {{"limit", limits_.connections}});
       continue;
     }
     serving_.spawn(serve(std::move(accepted->stream), accepted->peer.to_string()));
@@ -64,7 +59,7 @@ async::Task<> Server::serve(std::unique_ptr<transport::Stream> stream, std::stri
     const Result<void> agreed =
         co_await async::with_timeout(loop_, secured->handshake(), limits_.handshake, "TLS handshake");
     if (!agreed) {
-      logger().debug("a client could not be served", {{"peer", wire.peer}, {"error", agreed.error()}});
+      log::logger<"http">().debug("a client could not be served", {{"peer", wire.peer}, {"error", agreed.error()}});
       co_return;
     }
     http2 = secured->protocol() == "h2";

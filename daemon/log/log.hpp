@@ -1,8 +1,7 @@
 #pragma once
 // Logging for the daemon. One named logger per component; a sentence and fields, never a formatted blob:
 //
-//   const log::Logger logger("pool");
-//   logger.info("sandbox claimed", {{"sandbox", id}, {"waited_ms", 12}});
+//   log::logger<"pool">().info("sandbox claimed", {{"sandbox", id}, {"waited_ms", 12}});
 //
 // Levels: error, a person must look; warn, odd but handled; info, the life of things; debug, the flow. What is written
 // passes the redactor twice: the sentence and each value before they are escaped, and the finished line.
@@ -76,6 +75,23 @@ class Logger {
 
   std::shared_ptr<spdlog::logger> logger_;  // shared with the registry and other Loggers of the name
 };
+
+/// What a component is called, as the argument of a template: up to 15 letters.
+struct Component {
+  char text[16] = {};
+  template <std::size_t kSize>
+  consteval Component(const char (&name)[kSize]) {  // NOLINT(google-explicit-constructor): a literal is one
+    static_assert(kSize <= sizeof(text));
+    for (std::size_t i = 0; i < kSize; ++i) text[i] = name[i];
+  }
+};
+
+/// The logger of a component, made when it is first asked for: `logger<"pool">().info(...)`.
+template <Component kComponent>
+const Logger& logger() {
+  static const Logger made{std::string(kComponent.text)};
+  return made;
+}
 
 /// Where lines go.
 enum class Target {

@@ -20,11 +20,6 @@ constexpr Duration kRest = 200ms;
 /// A model may think for long before its first word, and between two.
 constexpr http_client::Patience kPatience{.connect = 15s, .answer = 10min, .silence = 10min, .total = Duration{0}};
 
-const log::Logger& logger() {
-  static const log::Logger made("model");
-  return made;
-}
-
 int status_of(const Error& error) {
   switch (error.code) {
     case Code::not_found:
@@ -83,7 +78,8 @@ async::Task<> Gateway::accept(Gateway* self, Tunnel agentd, Caller caller, Port 
         port.forward = listening->forward;
         continue;
       }
-      logger().warn("an agent cannot reach its model", {{"agent", caller.agent}, {"error", listening.error()}});
+      log::logger<"model">().warn("an agent cannot reach its model",
+                                  {{"agent", caller.agent}, {"error", listening.error()}});
     }
     co_await async::sleep_for(self->with_.loop, kRest);
   }
@@ -110,7 +106,8 @@ async::Task<> Gateway::serve(Gateway* self, Tunnel agentd, Caller caller, std::u
     const bool more = (*request)->keep_alive;
     const Result<void> passed = co_await self->pass(connection, caller, std::move(**request));
     if (!passed) {
-      logger().debug("an answer of a model broke off", {{"agent", caller.agent}, {"error", passed.error()}});
+      log::logger<"model">().debug("an answer of a model broke off",
+                                   {{"agent", caller.agent}, {"error", passed.error()}});
       connection->break_off(passed.error());
       co_return;
     }
@@ -160,7 +157,7 @@ async::Task<Result<void>> Gateway::pass(std::shared_ptr<ServerConnection> connec
   };
   const Result<secrets::SecretString> key = co_await key_of(upstream, caller.swarm_name, caller.role);
   if (!key) {
-    logger().warn("an agent has no key for its model", {{"agent", caller.agent}, {"error", key.error()}});
+    log::logger<"model">().warn("an agent has no key for its model", {{"agent", caller.agent}, {"error", key.error()}});
     Result<void> sent = co_await refuse(key.error());
     co_return sent;
   }
@@ -175,7 +172,7 @@ async::Task<Result<void>> Gateway::pass(std::shared_ptr<ServerConnection> connec
   auto sending = client_.send(std::move(out));
   Result<std::unique_ptr<http_client::Response>> response = co_await std::move(sending);
   if (!response) {
-    logger().warn("a model cannot be reached", {{"agent", caller.agent}, {"error", response.error()}});
+    log::logger<"model">().warn("a model cannot be reached", {{"agent", caller.agent}, {"error", response.error()}});
     Error error = response.error();
     if (error.code != Code::deadline_exceeded) error.code = Code::unavailable;
     Result<void> sent = co_await refuse(error);
@@ -228,7 +225,9 @@ async::Task<> Gateway::book(Caller caller, std::string provider, Used used) {
   const Result<void> booked = co_await with_.store.write(
       "model.usage", store::Durability::process,
       [usage, meter = with_.meter](store::Changes& changes) { return meter->record(changes, usage); });
-  if (!booked) logger().error("what a model used is not booked", {{"agent", caller.agent}, {"error", booked.error()}});
+  if (!booked)
+    log::logger<"model">().error("what a model used is not booked",
+                                 {{"agent", caller.agent}, {"error", booked.error()}});
 }
 
 }  // namespace swarm::model

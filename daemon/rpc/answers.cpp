@@ -9,11 +9,6 @@
 namespace swarm::rpc {
 namespace {
 
-const log::Logger& logger() {
-  static const log::Logger made("answers");
-  return made;
-}
-
 /// Whether a call that was answered with this may have changed something all the same.
 bool leaves_doubt(Code code) {
   constexpr std::array kDoubtful = {Code::unavailable, Code::deadline_exceeded, Code::cancelled, Code::internal};
@@ -81,7 +76,8 @@ async::Task<> Answers::note(CallKey call, Result<Value> answer, bool untouched) 
         return store::doubt_call(changes.db(), call, answer.error().to_string());
       });
   // The answer itself is true: its caller gets it. Whoever asks again is told that it is not known.
-  if (!noted) logger().warn("an answer could not be kept", {{"method", method}, {"error", noted.error()}});
+  if (!noted)
+    log::logger<"answers">().warn("an answer could not be kept", {{"method", method}, {"error", noted.error()}});
 }
 
 }  // namespace swarm::rpc

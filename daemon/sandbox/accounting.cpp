@@ -18,11 +18,6 @@ constexpr Duration kWatchBegins = 10ms;
 // A provider knows best when it gives up; this is for one that never does.
 constexpr Duration kCreateGrace = 30s;
 
-const log::Logger& logger() {
-  static const log::Logger made("sandbox");
-  return made;
-}
-
 /// "Not now", as opposed to "never so": the same request may be made again.
 bool is_throttled(const providers::CreateOutcome& made) {
   return made.kind == providers::CreateOutcome::Kind::refused && made.retry_after.has_value();
@@ -126,7 +121,8 @@ async::Task<> Sandboxes::settle_pause(std::shared_ptr<Sandbox> sandbox, Instant 
   if (told) {
     sandbox->record.hidden.may_stand = false;
   } else {
-    logger().warn("what became of a pause could not be counted", {{"sandbox", sandbox->id()}, {"error", told.error()}});
+    log::logger<"sandbox">().warn("what became of a pause could not be counted",
+                                  {{"sandbox", sandbox->id()}, {"error", told.error()}});
   }
 }
 
@@ -188,7 +184,7 @@ async::Task<providers::CreateOutcome> Sandboxes::ask_provider(std::shared_ptr<Sa
     // A refusal for now made nothing, so that asking again cannot make two. A pool has time and asks anew later.
     const bool in_time = made.retry_after && with_.loop.clock().now() + *made.retry_after < deadline;
     if (!is_throttled(made) || !in_time || sandbox->refill || sandbox->state() != State::creating) co_return made;
-    logger().info("the provider asks to wait", {{"sandbox", sandbox->id()}, {"error", made.error}});
+    log::logger<"sandbox">().info("the provider asks to wait", {{"sandbox", sandbox->id()}, {"error", made.error}});
     Result<Leave> again = co_await leave_to_create(sandbox, deadline);
     if (!again || sandbox->state() != State::creating) {
       if (!again) made.error = again.error();
@@ -271,7 +267,8 @@ async::Task<> Sandboxes::tell_resumed(std::shared_ptr<Sandbox> sandbox, std::chr
   if (connection == nullptr) co_return;
   const Result<api::Empty> told = co_await wire::call_with_timeout(*connection, api::inside::kAgentdResumed,
                                                                    {.paused_ms = paused}, std::chrono::seconds(30));
-  if (!told) logger().warn("a sandbox does not know how long it was paused", {{"sandbox", sandbox->id()}});
+  if (!told)
+    log::logger<"sandbox">().warn("a sandbox does not know how long it was paused", {{"sandbox", sandbox->id()}});
 }
 
 /// The provider has it paused and it is recorded as running: a pause that was given up as failed came about after all.
@@ -284,11 +281,13 @@ async::Task<> Sandboxes::go_on(std::shared_ptr<Sandbox> sandbox) {
   if (!told || !is_usable(sandbox->state())) co_return;  // tried again with the next list
   const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
   if (!resumed) {
-    logger().warn("it stands still unasked", {{"sandbox", sandbox->id()}, {"error", resumed.error()}});
+    log::logger<"sandbox">().warn("it stands still unasked", {{"sandbox", sandbox->id()}, {"error", resumed.error()}});
     co_return;
   }
   const Result<void> runs = co_await account(sandbox, sandbox->state(), {.at = instant()});
-  if (!runs) logger().warn("a pause could not be counted", {{"sandbox", sandbox->id()}, {"error", runs.error()}});
+  if (!runs)
+    log::logger<"sandbox">().warn("a pause could not be counted",
+                                  {{"sandbox", sandbox->id()}, {"error", runs.error()}});
 }
 
 /// It is recorded as paused and nobody knows whether it stands still: an earlier run was at it, or a resume failed.
@@ -302,7 +301,9 @@ async::Task<> Sandboxes::pause_again(std::shared_ptr<Sandbox> sandbox, bool is_p
   } else {
     told = co_await ask_to_pause(sandbox);
   }
-  if (!told) logger().warn("it could not be paused again", {{"sandbox", sandbox->id()}, {"error", told.error()}});
+  if (!told)
+    log::logger<"sandbox">().warn("it could not be paused again",
+                                  {{"sandbox", sandbox->id()}, {"error", told.error()}});
 }
 
 async::Task<Result<void>> Sandboxes::hold(std::string id, std::string budget, std::string reason) {

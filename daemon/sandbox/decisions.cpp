@@ -15,11 +15,6 @@ using namespace std::chrono_literals;
 // Refusals come as fast as somebody asks. The log hears of them this often, with their number.
 constexpr Duration kRefusalsToldEvery = 1s;
 
-const log::Logger& logger() {
-  static const log::Logger made("pool");
-  return made;
-}
-
 template <class Data>
 store::NewEvent event_of(const api::EventType<Data>& type, const Data& data, std::optional<std::string> sandbox = {}) {
   return {.type = std::string(type.name), .sandbox = std::move(sandbox), .data = wire::encode(api::encode(data))};
@@ -69,14 +64,14 @@ void Sandboxes::count_failure(const Sandbox& sandbox) {
 
 void Sandboxes::breaker_changed(const Pool& pool, std::string message) {
   const api::BreakerState state = static_cast<api::BreakerState>(pool.breaker().state());
-  logger().warn("breaker of a pool has changed", {{"pool", pool.name()}, {"why", message}});
+  log::logger<"pool">().warn("breaker of a pool has changed", {{"pool", pool.name()}, {"why", message}});
   tasks_.spawn(tell(
       event_of(api::kPoolBreaker,
                {.pool = pool.name(), .provider = pool.provider(), .state = state, .message = std::move(message)})));
 }
 
 void Sandboxes::found_dead(const Pool& pool, const std::string& id, std::string message) {
-  logger().info("a pooled sandbox is dead", {{"pool", pool.name()}, {"sandbox", id}, {"why", message}});
+  log::logger<"pool">().info("a pooled sandbox is dead", {{"pool", pool.name()}, {"sandbox", id}, {"why", message}});
   tasks_.spawn(tell(event_of(api::kPoolDead, {.pool = pool.name(), .message = std::move(message)}, id)));
 }
 
@@ -87,7 +82,8 @@ async::Task<> Sandboxes::tell(store::NewEvent event) {
                                                             if (!seq) return fail(seq.error());
                                                             return {};
                                                           });
-  if (!written) logger().warn("an event could not be recorded", {{"type", event.type}, {"error", written.error()}});
+  if (!written)
+    log::logger<"pool">().warn("an event could not be recorded", {{"type", event.type}, {"error", written.error()}});
 }
 
 }  // namespace swarm::sandbox

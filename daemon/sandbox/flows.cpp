@@ -35,11 +35,6 @@ void apply(Record& record, const providers::Created& created) {
   if (created.started) record.hidden.started_us = created.started->us;
 }
 
-const log::Logger& logger() {
-  static const log::Logger made("sandbox");
-  return made;
-}
-
 }  // namespace
 
 async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, Event event, std::string reason) {
@@ -105,8 +100,8 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   tally_.leave(sandbox->record);
   sandbox->record = std::move(next);
   tally_.enter(sandbox->record);
-  logger().info("sandbox is " + std::string(state_name(step.to)),
-                {{"sandbox", sandbox->id()}, {"from", state_name(from)}, {"reason", reason}});
+  log::logger<"sandbox">().info("sandbox is " + std::string(state_name(step.to)),
+                                {{"sandbox", sandbox->id()}, {"from", state_name(from)}, {"reason", reason}});
   sandbox->changed.notify_all();
   if (step.to == State::ready) pooled_ready(*sandbox);
   if (step.to == State::failed) count_failure(*sandbox);
@@ -161,7 +156,8 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   }
   state = co_await advance(sandbox, Event::begin, "");
   if (!state || *state != State::creating) {
-    if (!state) logger().error("sandbox cannot be begun", {{"sandbox", sandbox->id()}, {"error", state.error()}});
+    if (!state)
+      log::logger<"sandbox">().error("sandbox cannot be begun", {{"sandbox", sandbox->id()}, {"error", state.error()}});
     co_return;
   }
 
@@ -180,7 +176,9 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
     case providers::CreateOutcome::Kind::unknown: {
       state = co_await advance(sandbox, Event::unanswered, made.error.message);
       const Result<void> looked = co_await look_up(sandbox);
-      if (!looked) logger().warn("sandbox is still unknown", {{"sandbox", sandbox->id()}, {"error", looked.error()}});
+      if (!looked)
+        log::logger<"sandbox">().warn("sandbox is still unknown",
+                                      {{"sandbox", sandbox->id()}, {"error", looked.error()}});
       co_return;
     }
     case providers::CreateOutcome::Kind::created:
@@ -188,7 +186,8 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
   }
   state = co_await advance(sandbox, Event::created, "", [&made](Record& next) { apply(next, made.created); });
   if (!state) {
-    logger().error("a made sandbox could not be recorded", {{"sandbox", sandbox->id()}, {"error", state.error()}});
+    log::logger<"sandbox">().error("a made sandbox could not be recorded",
+                                   {{"sandbox", sandbox->id()}, {"error", state.error()}});
     co_return;  // reconciliation finds it by its metadata
   }
   sandbox->seen = asked;
@@ -282,7 +281,8 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
     when.at = instant();
     if (!killed) {
       // Stays `stopping` and keeps its capacity; reconciliation tries again.
-      logger().warn("sandbox could not be ended yet", {{"sandbox", sandbox->id()}, {"error", killed.error()}});
+      log::logger<"sandbox">().warn("sandbox could not be ended yet",
+                                    {{"sandbox", sandbox->id()}, {"error", killed.error()}});
       sandbox->bringing_down = false;
       tasks_.spawn(bring_down_later(sandbox));
       co_return;
@@ -301,7 +301,8 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
   const Result<State> gone =
       co_await advance(sandbox, Event::ended, sandbox->record.info.reason.value_or(""), [](Record&) {}, {}, when);
   if (!gone)
-    logger().error("the end of a sandbox could not be recorded", {{"sandbox", sandbox->id()}, {"error", gone.error()}});
+    log::logger<"sandbox">().error("the end of a sandbox could not be recorded",
+                                   {{"sandbox", sandbox->id()}, {"error", gone.error()}});
   sandbox->bringing_down = false;
 }
 
@@ -334,12 +335,14 @@ async::Task<> Sandboxes::renew(std::shared_ptr<Sandbox> sandbox) {
   const Instant asked = instant();
   const auto answered = co_await wire::call_with_timeout(*connection, api::inside::kAgentdKeepalive, request, 10s);
   if (answered && (!sandbox->seen || sandbox->seen->mono < asked.mono)) sandbox->seen = asked;
-  if (!answered) logger().debug("keepalive failed", {{"sandbox", sandbox->id()}, {"error", answered.error()}});
+  if (!answered)
+    log::logger<"sandbox">().debug("keepalive failed", {{"sandbox", sandbox->id()}, {"error", answered.error()}});
   providers::Provider* by = provider(sandbox->record.info.provider);
   if (!by->capabilities().extend) co_return;
   const Result<void> extended = co_await by->extend(sandbox->record.hidden.ref, left);
   if (!extended)
-    logger().warn("lease could not be extended", {{"sandbox", sandbox->id()}, {"error", extended.error()}});
+    log::logger<"sandbox">().warn("lease could not be extended",
+                                  {{"sandbox", sandbox->id()}, {"error", extended.error()}});
 }
 
 async::Task<> Sandboxes::keep_alive(std::shared_ptr<Sandbox> sandbox) {
@@ -393,7 +396,9 @@ async::Task<> Sandboxes::learn(std::shared_ptr<Sandbox> sandbox, providers::Crea
   const Result<void> written =
       co_await with_.store.write("sandbox.learn", store::Durability::power,
                                  [next](store::Changes& changes) { return update(changes.db(), next); });
-  if (!written) logger().warn("its handle is not recorded", {{"sandbox", sandbox->id()}, {"error", written.error()}});
+  if (!written)
+    log::logger<"sandbox">().warn("its handle is not recorded",
+                                  {{"sandbox", sandbox->id()}, {"error", written.error()}});
   apply(sandbox->record, created);
 }
 
@@ -401,7 +406,7 @@ void Sandboxes::open_link(const std::shared_ptr<Sandbox>& sandbox) {
   Result<wire::TunnelSecret> secret =
       wire::TunnelSecret::from_bytes(std::as_bytes(std::span(sandbox->record.hidden.secret.data)));
   if (!secret) {
-    logger().error("a sandbox's secret is damaged; it cannot be reached", {{"sandbox", sandbox->id()}});
+    log::logger<"sandbox">().error("a sandbox's secret is damaged; it cannot be reached", {{"sandbox", sandbox->id()}});
     return;
   }
   providers::Provider* by = provider(sandbox->record.info.provider);

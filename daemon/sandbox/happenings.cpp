@@ -17,11 +17,6 @@ using namespace std::chrono_literals;
 // Between two answers. A sandbox that starts programs without end, or says so, fills the log no faster.
 constexpr Duration kPause = 20ms;
 
-const log::Logger& logger() {
-  static const log::Logger made("sandbox");
-  return made;
-}
-
 /// The data of such an event, as its type has it and nothing more; nullopt for what agentd has no say in.
 template <class Data>
 std::optional<std::string> read_as(const api::EventType<Data>& type, api::AgentdEvent& event) {
@@ -69,7 +64,7 @@ async::Task<> Sandboxes::fetch_happenings(std::string sandbox, std::shared_ptr<w
     if (written) {
       after = last;
     } else {
-      logger().warn("events of a sandbox wait", {{"sandbox", sandbox}, {"error", written.error()}});
+      log::logger<"sandbox">().warn("events of a sandbox wait", {{"sandbox", sandbox}, {"error", written.error()}});
       co_await async::sleep_for(with_.loop, 1s);
     }
     co_await async::sleep_for(with_.loop, kPause);

@@ -9,11 +9,6 @@
 namespace swarm::sandbox {
 namespace {
 
-const log::Logger& logger() {
-  static const log::Logger made("sandbox");
-  return made;
-}
-
 std::string reason_of(std::chrono::milliseconds idle) { return "nobody used it for " + async::format_duration(idle); }
 
 }  // namespace
@@ -63,10 +58,12 @@ async::Task<> Sandboxes::idle_out(std::shared_ptr<Sandbox> sandbox) {
     arm_idle(sandbox);  // it may be ended later on
     if (sandbox->uses == 0) co_return;
     const Result<void> resumed = co_await resume_it(sandbox);  // a use began meanwhile
-    if (!resumed) logger().warn("it stays paused", {{"sandbox", sandbox->id()}, {"error", resumed.error()}});
+    if (!resumed)
+      log::logger<"sandbox">().warn("it stays paused", {{"sandbox", sandbox->id()}, {"error", resumed.error()}});
   } else {
     fell_idle(sandbox);  // tried again after as long
-    logger().warn("an idle sandbox could not be paused", {{"sandbox", sandbox->id()}, {"error", paused.error()}});
+    log::logger<"sandbox">().warn("an idle sandbox could not be paused",
+                                  {{"sandbox", sandbox->id()}, {"error", paused.error()}});
   }
 }
 

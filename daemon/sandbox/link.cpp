@@ -13,11 +13,6 @@ using namespace std::chrono_literals;
 // One round of the dialer; it tries often within it, and we go on with the next round until the link is dropped.
 constexpr Duration kRound = 60s;
 
-const log::Logger& logger() {
-  static const log::Logger made("tunnel");
-  return made;
-}
-
 }  // namespace
 
 Link::Link(async::Loop& loop, Random& random, TunnelSetup& setup, Options options)
@@ -50,7 +45,7 @@ async::Task<> Link::keep_up() {
     set_state(api::TunnelState::connecting);
     Result<wire::Tunnel> tunnel = co_await dialer_.connect(kRound);
     if (!tunnel) {
-      logger().warn("sandbox cannot be reached", {{"sandbox", sandbox_}, {"error", tunnel.error()}});
+      log::logger<"tunnel">().warn("sandbox cannot be reached", {{"sandbox", sandbox_}, {"error", tunnel.error()}});
       // Final failures come back at once; what may pass has been tried for a round already.
       co_await async::sleep_for(loop_, 1s);
       continue;
@@ -59,7 +54,7 @@ async::Task<> Link::keep_up() {
                                                      setup_.limits, &handler_);
     set_state(api::TunnelState::up);
     const Error reason = co_await connection_->run();
-    logger().info("tunnel ended", {{"sandbox", sandbox_}, {"reason", reason}});
+    log::logger<"tunnel">().info("tunnel ended", {{"sandbox", sandbox_}, {"reason", reason}});
     handler_.drop_calls();
     connection_.reset();
     set_state(api::TunnelState::down);

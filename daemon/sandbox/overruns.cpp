@@ -15,11 +15,6 @@ using namespace std::chrono_literals;
 // A store that cannot write, perhaps because the same disk is full, is asked again after this.
 constexpr Duration kAgain = 2s;
 
-const log::Logger& logger() {
-  static const log::Logger made("sandbox");
-  return made;
-}
-
 /// What happened, and what a person can do.
 std::string explain(const std::string& id, const std::string& happened) {
   return fmt::format(
@@ -42,8 +37,8 @@ async::Task<> Sandboxes::watch_limits(std::shared_ptr<Sandbox> sandbox) {
     while (is_coming(sandbox->state())) co_await sandbox->changed.wait();
     const Result<void> told = co_await stopped_at(sandbox, *overrun);
     if (!told) {
-      logger().warn("a sandbox stands at its limit, and that could not be recorded",
-                    {{"sandbox", sandbox->id()}, {"error", told.error()}});
+      log::logger<"sandbox">().warn("a sandbox stands at its limit, and that could not be recorded",
+                                    {{"sandbox", sandbox->id()}, {"error", told.error()}});
       co_await async::sleep_for(with_.loop, kAgain);
       continue;
     }

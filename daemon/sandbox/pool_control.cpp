@@ -10,7 +10,7 @@
 namespace swarm::sandbox {
 namespace {
 
-std::chrono::milliseconds to_ms(Duration d) { return std::chrono::ceil<std::chrono::milliseconds>(d); }
+std::chrono::milliseconds ceil_ms(Duration d) { return std::chrono::ceil<std::chrono::milliseconds>(d); }
 
 template <class Map>
 std::vector<std::string> names_of(const Map& map) {
@@ -45,12 +45,12 @@ api::PoolInfo Sandboxes::pool_info(const Pool& pool) const {
       .target = pool.target(),
       .min_ready = settings.min_ready,
       .max_ready = settings.max_ready,
-      .max_idle_ms = to_ms(settings.max_idle),
-      .max_age_ms = to_ms(settings.max_age),
+      .max_idle_ms = ceil_ms(settings.max_idle),
+      .max_age_ms = ceil_ms(settings.max_age),
       .draining = pool.draining(),
       .warm = pool.warm_target(),
       .claims_per_second = pool.demand().rate(),
-      .creation_ms = to_ms(pool.demand().creation_time()),
+      .creation_ms = ceil_ms(pool.demand().creation_time()),
       .breaker = static_cast<api::BreakerState>(breaker.state()),
       .waiting = capacity_.waiting(pool.provider()),
       .why = pool.why(),
@@ -62,9 +62,9 @@ api::PoolInfo Sandboxes::pool_info(const Pool& pool) const {
                    .found_dead = counters.found_dead,
                    .recycled = counters.recycled},
   };
-  if (info.warm) info.warm_for_ms = to_ms(pool.warm_for());
+  if (info.warm) info.warm_for_ms = ceil_ms(pool.warm_for());
   if (breaker.state() == Breaker::State::open) {
-    info.retry_ms = to_ms(std::max<Duration>(breaker.retry_at() - with_.loop.clock().now(), Duration{0}));
+    info.retry_ms = ceil_ms(std::max<Duration>(breaker.retry_at() - with_.loop.clock().now(), Duration{0}));
   }
   if (!pool.last_failure().empty()) info.last_failure = pool.last_failure();
   if (info.waiting > 0 && info.ready < info.target) {

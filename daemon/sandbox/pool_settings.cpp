@@ -5,7 +5,7 @@
 namespace swarm::sandbox {
 namespace {
 
-constexpr std::array kMigrations = {
+constexpr std::array kPoolMigrations = {
     store::Migration{1, "pool_settings", R"sql(
       CREATE TABLE pool_settings (
         name        TEXT PRIMARY KEY,
@@ -29,11 +29,11 @@ constexpr store::Sql kSave{"pool_settings.save",
                            "max_idle_ms, max_age_ms, health_ms, draining) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"};
 constexpr store::Sql kForget{"pool_settings.forget", "DELETE FROM pool_settings WHERE name = ?"};
 
-std::int64_t to_ms(Duration d) { return std::chrono::duration_cast<std::chrono::milliseconds>(d).count(); }
+std::int64_t ms_of(Duration d) { return std::chrono::duration_cast<std::chrono::milliseconds>(d).count(); }
 
 }  // namespace
 
-const store::Domain kPoolDomain{"pool", kMigrations};
+const store::Domain kPoolDomain{"pool", kPoolMigrations};
 
 Result<std::map<std::string, PoolSetting>> load_pool_settings(store::Database& db) {
   const auto rows = db.all<std::string, std::string, std::string, std::int64_t, std::int64_t, std::int64_t,
@@ -57,8 +57,8 @@ Result<std::map<std::string, PoolSetting>> load_pool_settings(store::Database& d
 Result<void> save_pool_setting(store::Database& db, const std::string& name, const PoolSetting& setting) {
   const config::Pool& pool = setting.pool;
   return db.run(kSave, name, pool.template_name, pool.provider.empty() ? std::string() : pool.provider.front(),
-                std::int64_t{pool.min_ready}, std::int64_t{pool.max_ready}, to_ms(pool.max_idle), to_ms(pool.max_age),
-                to_ms(pool.health_interval), setting.draining);
+                std::int64_t{pool.min_ready}, std::int64_t{pool.max_ready}, ms_of(pool.max_idle), ms_of(pool.max_age),
+                ms_of(pool.health_interval), setting.draining);
 }
 
 Result<void> forget_pool_setting(store::Database& db, const std::string& name) { return db.run(kForget, name); }

@@ -17,11 +17,6 @@ using namespace std::chrono_literals;
 // across the network some tens.
 constexpr Duration kPingPatience = 500ms;
 
-const log::Logger& logger() {
-  static const log::Logger made("pool");
-  return made;
-}
-
 bool is_coming(State state) {
   return state == State::requested || state == State::creating || state == State::unknown || state == State::starting;
 }
@@ -37,7 +32,7 @@ Pool* Sandboxes::open_pool(const std::string& name, const config::Pool& settings
   const std::vector<std::string>& order = settings.provider.empty() ? by_template : settings.provider;
   const auto by = std::ranges::find_if(order, [&](const std::string& p) { return provider(p) != nullptr; });
   if (by == order.end()) {
-    logger().warn("pool has no provider here", {{"pool", name}});
+    log::logger<"pool">().warn("pool has no provider here", {{"pool", name}});
     return nullptr;
   }
   PoolHost& host = *this;

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 // Creations of one pool at the same time. The provider's own rate is the limiter's business; this only keeps a large
 // pool from taking every place at once.
-constexpr std::size_t kAtOnce = 8;
+constexpr std::size_t kMadeAtOnce = 8;
 
 // When nothing else happens, how often a pool looks whether its target has changed (demand fades by itself).
 constexpr Duration kLook = 5s;
@@ -77,7 +77,7 @@ Duration Pool::time_to_retry() const {
 async::Task<> Pool::keep_filled() {
   for (;;) {
     look_again_.reset();
-    while (ready_.size() + being_made() < target() && being_made_ < kAtOnce && breaker_.allow()) {
+    while (ready_.size() + being_made() < target() && being_made_ < kMadeAtOnce && breaker_.allow()) {
       ++being_made_;
       tasks_.spawn(make_one());
       if (breaker_.state() == Breaker::State::half_open) {

@@ -11,12 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Lists may be long: after so many sandboxes others have their turn on the loop.
-constexpr std::size_t kAtOnce = 200;
-
-const log::Logger& logger() {
-  static const log::Logger made("sandbox");
-  return made;
-}
+constexpr std::size_t kLookedAtATurn = 200;
 
 /// It was made, and nobody has ended it or given it up.
 bool is_there(State state) {
@@ -58,12 +53,14 @@ async::Task<> Sandboxes::take_up_unserved() {
       const Result<State> failed =
           co_await advance(sandbox, Event::refused,
                            fmt::format("provider '{}' is not configured any more", sandbox->record.info.provider));
-      if (!failed) logger().warn("it could not be recorded", {{"sandbox", sandbox->id()}, {"error", failed.error()}});
+      if (!failed)
+        log::logger<"sandbox">().warn("it could not be recorded",
+                                      {{"sandbox", sandbox->id()}, {"error", failed.error()}});
       continue;
     }
     sandbox->record.info.reason = not_served(*sandbox);
-    logger().warn("a sandbox is kept whose provider is not configured",
-                  {{"sandbox", sandbox->id()}, {"provider", sandbox->record.info.provider}});
+    log::logger<"sandbox">().warn("a sandbox is kept whose provider is not configured",
+                                  {{"sandbox", sandbox->id()}, {"provider", sandbox->record.info.provider}});
   }
 }
 
@@ -95,7 +92,7 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
   const Instant asked = instant();
   const auto listed = co_await by.list();
   if (!listed) {
-    logger().warn("provider cannot be asked", {{"provider", by.name()}, {"error", listed.error()}});
+    log::logger<"sandbox">().warn("provider cannot be asked", {{"provider", by.name()}, {"error", listed.error()}});
     co_return;
   }
   std::map<std::string, const providers::Listed*> by_id;
@@ -105,7 +102,7 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
 
   std::size_t looked_at = 0;
   for (const auto& sandbox : ours) {
-    if (++looked_at % kAtOnce == 0) co_await with_.loop.yield();
+    if (++looked_at % kLookedAtATurn == 0) co_await with_.loop.yield();
     const auto entry = by_id.find(sandbox->id());
     const bool exists = entry != by_id.end();
     if (exists) sandbox->seen = asked;
@@ -151,7 +148,9 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
       case State::lost:
         if (exists && sandbox->state() == State::lost) {
           const Result<State> again = co_await advance(sandbox, Event::found, "the provider lists it again");
-          if (!again) logger().warn("it could not be recorded", {{"sandbox", sandbox->id()}, {"error", again.error()}});
+          if (!again)
+            log::logger<"sandbox">().warn("it could not be recorded",
+                                          {{"sandbox", sandbox->id()}, {"error", again.error()}});
         }
         if (exists && sandbox->record.hidden.ref.empty() && !sandbox->creating) {
           co_await learn(sandbox, entry->second->created);
@@ -180,13 +179,15 @@ async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed e
   Result<std::optional<Record>> record = co_await with_.store.read(
       [id = entry.id](store::Database& db) -> Result<std::optional<Record>> { return load(db, id); });
   if (!record) {
-    logger().warn("it could not be looked up", {{"sandbox", entry.id}, {"error", record.error()}});
+    log::logger<"sandbox">().warn("it could not be looked up", {{"sandbox", entry.id}, {"error", record.error()}});
     co_return;
   }
   if (!*record) {  // a store that was restored from an older copy
-    logger().warn("ending a sandbox that nobody recorded", {{"provider", by.name()}, {"sandbox", entry.id}});
+    log::logger<"sandbox">().warn("ending a sandbox that nobody recorded",
+                                  {{"provider", by.name()}, {"sandbox", entry.id}});
     const Result<void> killed = co_await by.kill(entry.ref);
-    if (!killed) logger().warn("it could not be ended", {{"sandbox", entry.id}, {"error", killed.error()}});
+    if (!killed)
+      log::logger<"sandbox">().warn("it could not be ended", {{"sandbox", entry.id}, {"error", killed.error()}});
     co_return;
   }
   Record& known = **record;
@@ -213,13 +214,15 @@ async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed e
                                      return steward == nullptr ? Result<void>{} : steward->stepped(changes, found);
                                    });
     if (!written) {
-      logger().warn("its cost could not be recorded", {{"sandbox", entry.id}, {"error", written.error()}});
+      log::logger<"sandbox">().warn("its cost could not be recorded",
+                                    {{"sandbox", entry.id}, {"error", written.error()}});
       co_return;
     }
   }
-  logger().warn("ending a sandbox that its record has as ended", {{"provider", by.name()}, {"sandbox", entry.id}});
+  log::logger<"sandbox">().warn("ending a sandbox that its record has as ended",
+                                {{"provider", by.name()}, {"sandbox", entry.id}});
   const Result<void> ended = co_await end_record(by, known, listed);
-  if (!ended) logger().warn("it could not be ended", {{"sandbox", entry.id}, {"error", ended.error()}});
+  if (!ended) log::logger<"sandbox">().warn("it could not be ended", {{"sandbox", entry.id}, {"error", ended.error()}});
 }
 
 async::Task<Result<void>> Sandboxes::end_record(providers::Provider& by, Record record, Instant listed) {
@@ -257,13 +260,14 @@ async::Task<> Sandboxes::end_orphans_begun() {
     // Where it is not in the list any more, it has ended since that one was: at any time.
     const Instant since{.wall = {(*record)->info.created_us}, .mono = {}};
     const Result<void> ended = co_await end_record(*by, **record, since);
-    if (!ended) logger().warn("it could not be ended", {{"sandbox", id}, {"error", ended.error()}});
+    if (!ended) log::logger<"sandbox">().warn("it could not be ended", {{"sandbox", id}, {"error", ended.error()}});
   }
 }
 
 async::Task<> Sandboxes::settle(std::shared_ptr<Sandbox> sandbox) {
   const Result<void> looked = co_await look_up(sandbox);
-  if (!looked) logger().warn("sandbox is still unknown", {{"sandbox", sandbox->id()}, {"error", looked.error()}});
+  if (!looked)
+    log::logger<"sandbox">().warn("sandbox is still unknown", {{"sandbox", sandbox->id()}, {"error", looked.error()}});
 }
 
 async::Task<> Sandboxes::take_up(std::shared_ptr<Sandbox> sandbox) {

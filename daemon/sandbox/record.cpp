@@ -9,7 +9,7 @@
 namespace swarm::sandbox {
 namespace {
 
-constexpr std::array kMigrations = {
+constexpr std::array kSandboxMigrations = {
     store::Migration{1, "sandboxes", R"sql(
       CREATE TABLE sandboxes (
         id         TEXT PRIMARY KEY,
@@ -56,7 +56,7 @@ Result<std::vector<Record>> read_records(const Result<std::vector<std::tuple<Byt
 
 }  // namespace
 
-const store::Domain kSandboxDomain{"sandbox", kMigrations};
+const store::Domain kSandboxDomain{"sandbox", kSandboxMigrations};
 
 Result<void> check_name(store::Database& db, const std::string& name) {
   const auto taken = db.one<std::string>(kNameTaken, name);

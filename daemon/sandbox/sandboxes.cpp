@@ -46,11 +46,6 @@ Result<std::vector<api::SandboxInfo>> ended_page(store::Database& db, std::int64
   }
 }
 
-const log::Logger& logger() {
-  static const log::Logger made("sandbox");
-  return made;
-}
-
 /// Failures that another provider need not share.
 bool falls_back(const Error& error) {
   switch (error.code) {
@@ -147,7 +142,8 @@ async::Task<Result<api::SandboxInfo>> Sandboxes::create(api::SandboxCreateReques
     const bool was_refused = made && made->state == State::failed;
     if (last || (made ? !was_refused : !falls_back(made.error()))) co_return made;
     const std::string why = made ? made->reason.value_or("refused") : made.error().message;
-    logger().warn("another provider is asked", {{"provider", order[i]}, {"next", order[i + 1]}, {"error", why}});
+    log::logger<"sandbox">().warn("another provider is asked",
+                                  {{"provider", order[i]}, {"next", order[i + 1]}, {"error", why}});
     passed_over += fmt::format("{}{}: {}", passed_over.empty() ? "" : "; ", order[i], why);
   }
 }

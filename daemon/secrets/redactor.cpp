@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t kLongestSecret = 64U << 10U;
 
-unsigned byte_of(char c) { return static_cast<unsigned char>(c); }
 unsigned pair_of(char first, char second) { return byte_of(first) << 8U | byte_of(second); }
 
 std::uint32_t prefix_of(std::string_view text) {

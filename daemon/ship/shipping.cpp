@@ -25,11 +25,6 @@ constexpr int kGuesses = 8;
 constexpr Duration kFirstPause = 500ms;
 constexpr Duration kLongestPause = 1min;
 
-const log::Logger& logger() {
-  static const log::Logger made("ship");
-  return made;
-}
-
 bool waits_for_person(const Record& record) { return record.info.state == ShipmentState::approval; }
 
 std::vector<std::string> urls_of(const api::ShipmentInfo& info) {
@@ -329,7 +324,7 @@ async::Task<> Shipping::carry_on(Shipping* self, Shared open) {
         record.info.waits_until_us.reset();
       });
       if (!written) {
-        logger().error("a shipment's state could not be recorded", {{"error", written.error()}});
+        log::logger<"ship">().error("a shipment's state could not be recorded", {{"error", written.error()}});
         co_return;  // it goes on from where it was at the next start
       }
       tries = 0;
@@ -342,20 +337,20 @@ async::Task<> Shipping::carry_on(Shipping* self, Shared open) {
     if (setback.guessed ? guesses < kGuesses : setback.wait || (setback.error.retryable && ++tries < kTries)) {
       const Duration wait = setback.guessed ? grown(*setback.wait, guesses++) : setback.wait.value_or(pause);
       if (!setback.wait) pause = std::min(pause * 2, kLongestPause);
-      logger().warn("a shipment waits", {{"shipment", open->record.info.id}, {"error", why}});
+      log::logger<"ship">().warn("a shipment waits", {{"shipment", open->record.info.id}, {"error", why}});
       const std::int64_t until =
           self->with_.loop.clock().wall().us + std::chrono::duration_cast<std::chrono::microseconds>(wait).count();
       const Result<void> written = co_await self->change(open, [why, until](Record& record) {
         record.info.reason = why;
         record.info.waits_until_us = until;
       });
-      if (!written) logger().warn("that could not be recorded", {{"error", written.error()}});
+      if (!written) log::logger<"ship">().warn("that could not be recorded", {{"error", written.error()}});
       co_await async::sleep_for(self->with_.loop, wait);
       continue;
     }
     // Of several repositories none is left changed when one is refused; what cannot be taken back is said.
     const bool whole = open->record.info.parts.size() < 2 || open->record.hidden.undoing;
-    logger().warn("a shipment failed", {{"shipment", open->record.info.id}, {"error", why}});
+    log::logger<"ship">().warn("a shipment failed", {{"shipment", open->record.info.id}, {"error", why}});
     const Result<void> written = co_await self->change(open, [why, whole](Record& record) {
       record.info.waits_until_us.reset();
       if (!whole) {

@@ -7,11 +7,6 @@ namespace {
 
 using costs::Level;
 
-const log::Logger& logger() {
-  static const log::Logger made("budget");
-  return made;
-}
-
 }  // namespace
 
 void Enforcer::attach(sandbox::Sandboxes* sandboxes) {
@@ -25,10 +20,10 @@ void Enforcer::act(const costs::Action& action) {
   const std::string& name = action.budget.name;
   if (action.level == Level::none) {
     in_force_.erase(name);
-    logger().info(action.sentence, {{"budget", name}});
+    log::logger<"budget">().info(action.sentence, {{"budget", name}});
   } else {
     in_force_.insert_or_assign(name, action);
-    logger().warn(action.sentence, {{"budget", name}, {"level", costs::level_name(action.level)}});
+    log::logger<"budget">().warn(action.sentence, {{"budget", name}, {"level", costs::level_name(action.level)}});
   }
   if (sandboxes_ != nullptr) tasks_.spawn(carry_out(action));
 }
@@ -57,7 +52,8 @@ async::Task<> Enforcer::carry_out(costs::Action action) {
   if (action.level < Level::pause) co_return;
   const Result<std::vector<std::string>> ids = co_await within(action.budget);
   if (!ids) {
-    logger().error("a budget could not be enforced", {{"budget", action.budget.name}, {"error", ids.error()}});
+    log::logger<"budget">().error("a budget could not be enforced",
+                                  {{"budget", action.budget.name}, {"error", ids.error()}});
     co_return;
   }
   for (const std::string& id : *ids) {
@@ -71,17 +67,17 @@ async::Task<> Enforcer::carry_out(costs::Action action) {
 
 async::Task<> Enforcer::hold(std::string id, std::string budget, std::string reason) {
   const Result<void> held = co_await sandboxes_->hold(id, std::move(budget), std::move(reason));
-  if (!held) logger().warn("a sandbox could not be paused", {{"sandbox", id}, {"error", held.error()}});
+  if (!held) log::logger<"budget">().warn("a sandbox could not be paused", {{"sandbox", id}, {"error", held.error()}});
 }
 
 async::Task<> Enforcer::end(std::string id, std::string reason) {
   const auto ended = co_await sandboxes_->kill(id, {.reason = std::move(reason), .wait = false});
-  if (!ended) logger().warn("a sandbox could not be ended", {{"sandbox", id}, {"error", ended.error()}});
+  if (!ended) log::logger<"budget">().warn("a sandbox could not be ended", {{"sandbox", id}, {"error", ended.error()}});
 }
 
 async::Task<> Enforcer::let_go(std::string id) {
   const Result<void> gone_on = co_await sandboxes_->let_go(id);
-  if (!gone_on) logger().info("a sandbox stays paused", {{"sandbox", id}, {"error", gone_on.error()}});
+  if (!gone_on) log::logger<"budget">().info("a sandbox stays paused", {{"sandbox", id}, {"error", gone_on.error()}});
 }
 
 }  // namespace swarm::steward

@@ -17,20 +17,15 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
 
-constexpr Duration kLimit = 2min;
+constexpr Duration kAgentCallLimit = 2min;
 /// So often a program may fall within that time; then it is given up.
 constexpr int kFalls = 5;
 constexpr Duration kFallsWithin = 10min;
-constexpr Duration kFirstPause = 200ms;
+constexpr Duration kRestartPause = 200ms;
 /// A program that fell sooner did not get far enough to have anything to go on with.
 constexpr Duration kShort = 5s;
 constexpr Duration kAgain = 500ms;
 constexpr std::chrono::milliseconds kWatch = 10min;
-
-const log::Logger& logger() {
-  static const log::Logger made("agents");
-  return made;
-}
 
 using api::PaneState;
 const std::vector<PaneState> kOver = {PaneState::exited, PaneState::crashed};
@@ -55,7 +50,7 @@ async::Task<Result<void>> place(Agents::Tunnel agentd, std::vector<kinds::File> 
     write.mode = file.mode;
     write.parents = true;
     write.if_exists = file.keep ? api::WriteMode::create : api::WriteMode::any;
-    const auto written = co_await wire::call_with_timeout(*agentd, api::inside::kFilesWrite, write, kLimit);
+    const auto written = co_await wire::call_with_timeout(*agentd, api::inside::kFilesWrite, write, kAgentCallLimit);
     const bool kept = !written && file.keep && written.error().code == Code::already_exists;
     if (!written && !kept) co_return fail(written.error(), file.path);
   }
@@ -64,7 +59,7 @@ async::Task<Result<void>> place(Agents::Tunnel agentd, std::vector<kinds::File> 
 
 async::Task<Result<bool>> runs_already(Agents::Tunnel agentd, std::string agent) {
   const api::PaneListRequest request{.labels = {{"agent", agent}}, .states = false};
-  const auto panes = co_await wire::call_with_timeout(*agentd, api::inside::kPaneList, request, kLimit);
+  const auto panes = co_await wire::call_with_timeout(*agentd, api::inside::kPaneList, request, kAgentCallLimit);
   if (!panes) co_return fail(panes.error());
   co_return std::ranges::any_of(panes->panes, [](const api::PaneInfo& pane) { return pane.running; });
 }
@@ -184,7 +179,7 @@ async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel ag
     const api::PaneRestartRequest again{.pane = name, .argv = start->argv, .env = start->env, .grace_ms = 2s};
     Result<api::PaneInfo> opened = fail(Code::not_found, "");
     if (cause != Cause::first) {
-      opened = co_await wire::call_with_timeout(*agentd, api::inside::kPaneRestart, again, kLimit);
+      opened = co_await wire::call_with_timeout(*agentd, api::inside::kPaneRestart, again, kAgentCallLimit);
     }
     if (!opened && opened.error().code == Code::not_found) {
       const api::PaneOpenRequest open{.pane = name,
@@ -195,7 +190,7 @@ async::Task<Result<void>> Agents::launch(std::shared_ptr<Swarm> swarm, Tunnel ag
                                       .labels = {{"agent", name}, {"swarm", swarm->id()}},
                                       .program = std::move(program),
                                       .replace = true};
-      opened = co_await wire::call_with_timeout(*agentd, api::inside::kPaneOpen, open, kLimit);
+      opened = co_await wire::call_with_timeout(*agentd, api::inside::kPaneOpen, open, kAgentCallLimit);
     }
     if (!opened && opened.error().message.contains("no program '" + kind->install().program + "'") &&
         !kind->install().tool.empty()) {
@@ -236,7 +231,7 @@ async::Task<Result<void>> Agents::stop(std::shared_ptr<Swarm> swarm, Tunnel agen
   const Result<void> marked = co_await mark(swarm, agent, "ended");
   if (!marked) co_return fail(marked.error());
   const api::PaneKillRequest kill{.pane = agent, .grace_ms = 2s};
-  const auto ended = co_await wire::call_with_timeout(*agentd, api::inside::kPaneKill, kill, kLimit);
+  const auto ended = co_await wire::call_with_timeout(*agentd, api::inside::kPaneKill, kill, kAgentCallLimit);
   if (!ended && ended.error().code != Code::not_found) co_return fail(ended.error());
   co_return {};
 }
@@ -246,7 +241,7 @@ async::Task<Result<void>> Agents::join(std::shared_ptr<Swarm> swarm, Tunnel agen
   api::TeamJoinRequest request{.agent = name, .role = agent.role, .kind = agent.kind, .lead = agent.lead, .skills = {}};
   if (request.kind.starts_with("cmd:")) request.kind = "cmd";
   for (const std::string& skill : agent.skills) request.skills.push_back({.name = skill});
-  const auto joined = co_await wire::call_with_timeout(*agentd, api::inside::kTeamJoin, request, kLimit);
+  const auto joined = co_await wire::call_with_timeout(*agentd, api::inside::kTeamJoin, request, kAgentCallLimit);
   if (!joined) co_return fail(joined.error());
   if (!spans(swarm->record.info)) co_return {};
   Result<void> back = co_await swarms_.join_far(swarm, name);
@@ -322,13 +317,15 @@ async::Task<> Agents::tend(std::shared_ptr<Swarm> swarm, std::string place) {
     swarms_.keep_soon(swarm, place);
     // And what was merged meanwhile.
     const Result<void> spread = co_await swarms_.spread_to(swarm, place);
-    if (!spread) logger().warn("what was merged is not there yet", {{"place", place}, {"error", spread.error()}});
+    if (!spread)
+      log::logger<"agents">().warn("what was merged is not there yet", {{"place", place}, {"error", spread.error()}});
     // Whoever runs already has to find its model again.
     const std::vector<api::SwarmAgentInfo> agents = swarm->record.info.agents;
     for (const api::SwarmAgentInfo& agent : agents) {
       if (agent.starts == 0 || place_of(swarm->record.info, agent.id) != place) continue;
       const Result<std::string> url = co_await model_url(swarm, *agentd, agent.id);
-      if (!url) logger().warn("an agent has no way to its model", {{"agent", agent.id}, {"error", url.error()}});
+      if (!url)
+        log::logger<"agents">().warn("an agent has no way to its model", {{"agent", agent.id}, {"error", url.error()}});
     }
     async::Event cut(loop);
     async::TaskSet watchers(loop);
@@ -360,7 +357,8 @@ async::Task<> Agents::watch(Agents* self, std::shared_ptr<Swarm> swarm, Tunnel a
     }
     if (!pane && pane.error().code == Code::deadline_exceeded) continue;
     if (!pane && pane.error().code != Code::not_found) {
-      logger().warn("an agent cannot be watched", {{"swarm", swarm->id()}, {"agent", name}, {"error", pane.error()}});
+      log::logger<"agents">().warn("an agent cannot be watched",
+                                   {{"swarm", swarm->id()}, {"agent", name}, {"error", pane.error()}});
       co_await async::sleep_for(self->swarms_.with().loop, kAgain);
       continue;
     }
@@ -373,29 +371,33 @@ async::Task<> Agents::watch(Agents* self, std::shared_ptr<Swarm> swarm, Tunnel a
       // Somebody started it again.
       swarm->shifts[name] = {};
       const Result<void> joined = co_await self->join(swarm, agentd, name);
-      if (!joined) logger().warn("an agent cannot join again", {{"agent", name}, {"error", joined.error()}});
+      if (!joined)
+        log::logger<"agents">().warn("an agent cannot join again", {{"agent", name}, {"error", joined.error()}});
       const Result<void> marked = co_await self->mark(swarm, name, "running");
       const api::SwarmAgentInfo agent = *swarm->agent(name);
       const Result<void> told = co_await self->swarms_.runs()->agent_here(
           swarm->id(), {.name = agent.id, .role = agent.role, .skills = agent.skills, .lead = agent.lead});
-      if (!marked || !told) logger().warn("an agent is back", {{"swarm", swarm->id()}, {"agent", name}});
+      if (!marked || !told) log::logger<"agents">().warn("an agent is back", {{"swarm", swarm->id()}, {"agent", name}});
     }
   }
 }
 
 async::Task<> Agents::give_up(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent, std::string why) {
-  logger().warn("an agent is given up", {{"swarm", swarm->id()}, {"agent", agent}, {"reason", why}});
+  log::logger<"agents">().warn("an agent is given up", {{"swarm", swarm->id()}, {"agent", agent}, {"reason", why}});
   const Result<void> marked = co_await mark(swarm, agent, "gone", why);
   // Its locks go with it.
-  const auto left =
-      co_await wire::call_with_timeout(*agentd, api::inside::kTeamLeave, {.agent = agent, .reason = why}, kLimit);
-  if (!left) logger().warn("its locks run out by themselves", {{"agent", agent}, {"error", left.error()}});
+  const auto left = co_await wire::call_with_timeout(*agentd, api::inside::kTeamLeave, {.agent = agent, .reason = why},
+                                                     kAgentCallLimit);
+  if (!left)
+    log::logger<"agents">().warn("its locks run out by themselves", {{"agent", agent}, {"error", left.error()}});
   if (spans(swarm->record.info)) {
     const Result<void> gone = co_await swarms_.with().authorities->leave(swarm->id(), agent, why);
-    if (!gone) logger().warn("its locks run out by themselves", {{"agent", agent}, {"error", gone.error()}});
+    if (!gone)
+      log::logger<"agents">().warn("its locks run out by themselves", {{"agent", agent}, {"error", gone.error()}});
   }
   const Result<void> told = co_await swarms_.runs()->agent_gone(swarm->id(), agent, why);
-  if (!marked || !told) logger().error("the work of an agent waits for it", {{"swarm", swarm->id()}, {"agent", agent}});
+  if (!marked || !told)
+    log::logger<"agents">().error("the work of an agent waits for it", {{"swarm", swarm->id()}, {"agent", agent}});
 }
 
 async::Task<> Agents::ended(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name,
@@ -424,7 +426,7 @@ async::Task<> Agents::ended(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::st
       shift.falls = 0;
       const Result<void> launched = co_await launch(swarm, agentd, name, Cause::turn);
       if (launched || agentd->closed()) co_return;
-      logger().warn("an agent could not be started", {{"agent", name}, {"error", launched.error()}});
+      log::logger<"agents">().warn("an agent could not be started", {{"agent", name}, {"error", launched.error()}});
     }
   }
   std::string why = how_it_ended(pane);
@@ -441,7 +443,7 @@ async::Task<> Agents::ended(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::st
                        fmt::format("its program ended {} times; the last time {}", shift.falls, why));
       co_return;
     }
-    if (pane) co_await async::sleep_for(loop, kFirstPause * (1 << shift.falls) / 2);
+    if (pane) co_await async::sleep_for(loop, kRestartPause * (1 << shift.falls) / 2);
     const bool still = co_await goes_on(swarm);
     if (!still || agentd->closed()) co_return;  // whoever watches looks again
     const Result<void> launched = co_await launch(swarm, agentd, name, cause);

@@ -18,13 +18,6 @@ using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): 
 // What may pass by itself is tried again so often, with growing pauses, before the swarm has failed.
 constexpr int kTries = 6;
 constexpr Duration kFirstPause = 250ms;
-/// So often a swarm whose sandbox vanishes gets another.
-constexpr std::uint32_t kMostSandboxes = 3;
-
-const log::Logger& logger() {
-  static const log::Logger made("swarm");
-  return made;
-}
 
 SwarmStep after(SwarmStep step) {
   switch (step) {
@@ -100,13 +93,14 @@ async::Task<> Swarms::carry_on(std::shared_ptr<Swarm> swarm) {
     for (int tried = 1;; ++tried) {
       next = co_await do_step(swarm);
       if (next || !next.error().retryable || tried == kTries || swarm->record.hidden.stop_asked) break;
-      logger().warn("a step is tried again", {{"swarm", swarm->id()}, {"error", next.error()}});
+      log::logger<"swarm">().warn("a step is tried again", {{"swarm", swarm->id()}, {"error", next.error()}});
       co_await async::sleep_for(with_.loop, pause);
       pause *= 2;
     }
     if (!next && swarm->record.hidden.stop_asked && swarm->record.info.step < SwarmStep::teardown) {
       // It is to end: what cannot be fetched any more does not keep it from that.
-      logger().warn("a swarm ends without a last step", {{"swarm", swarm->id()}, {"error", next.error()}});
+      log::logger<"swarm">().warn("a swarm ends without a last step",
+                                  {{"swarm", swarm->id()}, {"error", next.error()}});
       next = SwarmStep::teardown;
     }
     if (!next) {
@@ -133,18 +127,19 @@ async::Task<> Swarms::carry_on(std::shared_ptr<Swarm> swarm) {
 }
 
 async::Task<> Swarms::fail_with(std::shared_ptr<Swarm> swarm, Error error) {
-  logger().error("a swarm failed", {{"swarm", swarm->id()}, {"error", error}});
+  log::logger<"swarm">().error("a swarm failed", {{"swarm", swarm->id()}, {"error", error}});
   const Result<std::string> kept = co_await keep_work(swarm);
   static_cast<void>(kept);  // what can be had of it; the reason below is the one that matters
   const Result<void> ended = co_await tear_down(swarm);
-  if (!ended) logger().warn("a sandbox is left to its lease", {{"swarm", swarm->id()}, {"error", ended.error()}});
+  if (!ended)
+    log::logger<"swarm">().warn("a sandbox is left to its lease", {{"swarm", swarm->id()}, {"error", ended.error()}});
   const std::int64_t now = with_.loop.clock().wall().us;
   const Result<void> written = co_await change(swarm, [error, now](Record& record) {
     record.info.state = SwarmState::failed;
     record.info.reason = error.message;
     record.info.ended_us = now;
   });
-  if (!written) logger().error("a swarm's end could not be recorded", {{"error", written.error()}});
+  if (!written) log::logger<"swarm">().error("a swarm's end could not be recorded", {{"error", written.error()}});
 }
 
 async::Task<Result<SwarmStep>> Swarms::do_step(std::shared_ptr<Swarm> swarm) {
@@ -229,7 +224,7 @@ async::Task<Result<SwarmStep>> Swarms::run(std::shared_ptr<Swarm> swarm) {
                        fmt::format("its sandbox was lost, the {}th time; what was merged is kept",
                                    swarm->record.hidden.sandboxes + 1));
       }
-      logger().warn("a sandbox was lost; the work goes on in another", {{"swarm", swarm->id()}});
+      log::logger<"swarm">().warn("a sandbox was lost; the work goes on in another", {{"swarm", swarm->id()}});
       tending.cancel_all();
       const Result<void> out = co_await move_out(swarm);
       if (!out) co_return fail(out.error());

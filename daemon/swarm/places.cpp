@@ -24,14 +24,6 @@ constexpr Duration kStepLimit = 10min;
 /// What was merged goes to each sandbox before the next one is told of it; one that hangs gets it later.
 constexpr Duration kSpreadLimit = 30s;
 constexpr Duration kFetchLimit = 2min;
-/// So often a place whose sandbox vanishes gets another.
-constexpr std::uint32_t kMostSandboxes = 3;
-constexpr std::uint32_t kFirstAgentUid = 2001;
-
-const log::Logger& logger() {
-  static const log::Logger made("swarm");
-  return made;
-}
 
 /// Where several things are done at once.
 struct Gathered {
@@ -79,7 +71,8 @@ void Swarms::seat(const Swarm& swarm) {
   team::Seats seats;
   for (const api::SwarmAgentInfo& agent : info.agents) {
     // Where the platform gives one uid only, all agents have that.
-    seats[agent.id] = {.sandbox = sandbox_of(info, agent.id), .proven = !agent.uid || *agent.uid >= kFirstAgentUid};
+    seats[agent.id] = {.sandbox = sandbox_of(info, agent.id),
+                       .proven = !agent.uid || *agent.uid >= api::kFirstAgentUid};
   }
   with_.authorities->seat(info.id, std::move(seats));
 }
@@ -187,7 +180,7 @@ async::Task<Result<void>> Swarms::join_far(std::shared_ptr<Swarm> swarm, std::st
   coord::NewAgent joins{.id = name,
                         .uid = {},
                         .role = agent.role,
-                        .proven = !agent.uid || *agent.uid >= kFirstAgentUid,
+                        .proven = !agent.uid || *agent.uid >= api::kFirstAgentUid,
                         .card = {},
                         .lead = agent.lead};
   for (const std::string& skill : agent.skills) joins.card.skills.push_back({.name = skill});
@@ -295,8 +288,8 @@ async::Task<Result<std::string>> Swarms::keep_work(std::shared_ptr<Swarm> swarm)
     const Result<std::string> kept = co_await keep_work_of(swarm, place.name);
     // What was merged does not hang on what an agent has besides.
     if (!kept) {
-      logger().warn("what an agent has could not be fetched",
-                    {{"swarm", swarm->id()}, {"place", place.name}, {"error", kept.error()}});
+      log::logger<"swarm">().warn("what an agent has could not be fetched",
+                                  {{"swarm", swarm->id()}, {"place", place.name}, {"error", kept.error()}});
     }
   }
   std::string place = spans(swarm->record.info) ? kIntegrationPlace : "";
@@ -321,7 +314,8 @@ async::Task<> Swarms::keep_in_background(std::shared_ptr<Swarm> swarm) {
     swarm->to_keep.erase(swarm->to_keep.begin());
     const Result<std::string> kept = co_await keep_work_of(swarm, place);
     if (kept) continue;
-    logger().warn("what was made could not be fetched yet", {{"swarm", swarm->id()}, {"error", kept.error()}});
+    log::logger<"swarm">().warn("what was made could not be fetched yet",
+                                {{"swarm", swarm->id()}, {"error", kept.error()}});
   }
   swarm->keeping = false;
 }
@@ -371,7 +365,8 @@ async::Task<Result<void>> Swarms::spread(std::shared_ptr<Swarm> swarm, std::stri
   if (!kept) co_return fail(Code::unavailable, kept.error().message);
   const Result<void> spread = co_await at_all(swarm, &Swarms::spread_to);
   if (spread) co_return {};
-  logger().warn("what was made is not everywhere yet", {{"swarm", swarm->id()}, {"error", spread.error()}});
+  log::logger<"swarm">().warn("what was made is not everywhere yet",
+                              {{"swarm", swarm->id()}, {"error", spread.error()}});
   co_return {};
 }
 
@@ -393,8 +388,8 @@ async::Task<Result<void>> Swarms::rehouse(std::shared_ptr<Swarm> swarm, std::str
                    fmt::format("the sandbox of {} was lost, the {}th time; what was merged is kept", place,
                                swarm->record.hidden.made[place] + 1));
   }
-  logger().warn("a sandbox was lost; its agents go on in another",
-                {{"swarm", swarm->id()}, {"place", place}, {"sandbox", known->sandbox}});
+  log::logger<"swarm">().warn("a sandbox was lost; its agents go on in another",
+                              {{"swarm", swarm->id()}, {"place", place}, {"sandbox", known->sandbox}});
   swarm->uses.erase(known->sandbox);
   // What they had not committed is lost, and nobody waits for it.
   for (const std::string& agent : known->agents) {

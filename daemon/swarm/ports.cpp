@@ -18,15 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
 
-constexpr Duration kLimit = 2min;
-constexpr std::uint32_t kFirstAgentUid = 2001;
+constexpr Duration kPortCallLimit = 2min;
 constexpr std::size_t kHunkBytes = 16'384;
 constexpr std::size_t kEventOutput = 2000;
-
-const log::Logger& logger() {
-  static const log::Logger made("swarm");
-  return made;
-}
 
 /// FNV-1a over what a patch changes, whatever stands around it and wherever it moved to.
 std::string patch_id(std::string_view patch) {
@@ -54,7 +48,7 @@ std::string tail(const std::string& text, std::size_t bytes) {
 /// As whom merged trees are tested: the integrator, or whoever there is where all have one uid.
 std::string tester(const api::SwarmInfo& info) {
   for (const api::SwarmAgentInfo& agent : info.agents) {
-    if (agent.uid && *agent.uid < kFirstAgentUid && !agent.user.empty()) return agent.user;
+    if (agent.uid && *agent.uid < api::kFirstAgentUid && !agent.user.empty()) return agent.user;
   }
   return "2000";
 }
@@ -130,7 +124,7 @@ async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, work
   log.agent = what.agent;
   log.from = what.commit;
   log.limit = 1;
-  const auto found = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitLog, log, kLimit);
+  const auto found = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitLog, log, kPortCallLimit);
   if (!found && (found.error().code == Code::not_found || found.error().code == Code::invalid_argument)) {
     co_return workflow::Change{};
   }
@@ -149,7 +143,7 @@ async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, work
   diff.to = change.commit;
   diff.context = 0;
   diff.limit_bytes = 8U << 20U;
-  const auto differs = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitDiff, diff, kLimit);
+  const auto differs = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitDiff, diff, kPortCallLimit);
   if (!differs) co_return fail(differs.error());
   change.base = differs->from;
   change.contained = change.base == change.commit;
@@ -160,7 +154,7 @@ async::Task<Result<workflow::Change>> Ports::inspect(workflow::StepKey key, work
   api::GitStatusRequest status;
   status.repo = repo;
   status.agent = what.agent;
-  const auto tree = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitStatus, status, kLimit);
+  const auto tree = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitStatus, status, kPortCallLimit);
   if (tree) change.tree_dirty = tree->total_changes > 0;
   // What was handed in shall not be lost with its sandbox.
   std::string place = place_of(in->swarm->record.info, what.agent);
@@ -244,7 +238,8 @@ async::Task<Result<workflow::Merged>> Ports::merge(workflow::StepKey key, workfl
       diff.patch = false;
       const Result<Reached> author = co_await reach(key, what.agent);
       if (!author) co_return fail(author.error());
-      const auto differs = co_await wire::call_with_timeout(*author->agentd, api::inside::kGitDiff, diff, kLimit);
+      const auto differs =
+          co_await wire::call_with_timeout(*author->agentd, api::inside::kGitDiff, diff, kPortCallLimit);
       if (!differs) co_return fail(differs.error());
       merged.contained = differs->from == what.commit;
       break;
@@ -281,7 +276,7 @@ async::Task<Result<workflow::TestRun>> Ports::test(workflow::StepKey key, workfl
   tree.agent = fmt::format("test-{:016x}", std::hash<std::string>{}(key.run + key.step + commit));
   tree.base = commit;
   tree.user = tester(info);
-  const auto made = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitWorktree, tree, kLimit);
+  const auto made = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitWorktree, tree, kPortCallLimit);
   if (!made) co_return fail(made.error(), "a tree to test in");
   api::ExecStartRequest run;
   run.command = what.command;
@@ -292,8 +287,9 @@ async::Task<Result<workflow::TestRun>> Ports::test(workflow::StepKey key, workfl
   run.labels = {{"swarm", info.id}, {"step", key.step}};
   const auto ran = co_await wire::call(*in->agentd, api::inside::kExecStart, run);
   const api::GitRemoveWorktreeRequest remove{.repo = info.repo_name, .agent = tree.agent, .keep_branch = false};
-  const auto removed = co_await wire::call_with_timeout(*in->agentd, api::inside::kGitRemoveWorktree, remove, kLimit);
-  if (!removed) logger().warn("a tree that was tested in is left", {{"error", removed.error()}});
+  const auto removed =
+      co_await wire::call_with_timeout(*in->agentd, api::inside::kGitRemoveWorktree, remove, kPortCallLimit);
+  if (!removed) log::logger<"swarm">().warn("a tree that was tested in is left", {{"error", removed.error()}});
   if (!ran) co_return fail(ran.error());
   if (!ran->status || ran->status->state != api::ExecState::exited) {
     co_return fail(Code::unavailable, "it cannot be known how the test ended");
@@ -333,7 +329,8 @@ async::Task<Result<workflow::Delivered>> Ports::deliver(workflow::StepKey key, w
 }
 
 void Ports::notify(workflow::Notice notice) {
-  logger().info("a run tells", {{"swarm", notice.swarm}, {"run", notice.run}, {"text", shown(notice.text, 300)}});
+  log::logger<"swarm">().info("a run tells",
+                              {{"swarm", notice.swarm}, {"run", notice.run}, {"text", shown(notice.text, 300)}});
 }
 
 async::Task<> Ports::tell(std::string swarm, std::string sandbox, std::string type, std::string agent, std::string task,
@@ -346,7 +343,7 @@ async::Task<> Ports::tell(std::string swarm, std::string sandbox, std::string ty
         if (!seq) return fail(seq.error());
         return {};
       });
-  if (!written) logger().warn("an event could not be recorded", {{"error", written.error()}});
+  if (!written) log::logger<"swarm">().warn("an event could not be recorded", {{"error", written.error()}});
 }
 
 }  // namespace swarm::swarms

@@ -90,6 +90,9 @@ struct Record {
   Hidden hidden;
 };
 
+/// So often a place whose sandbox vanishes gets another.
+inline constexpr std::uint32_t kMostSandboxes = 3;
+
 /// The place where changes are merged, of a swarm that has several.
 inline constexpr const char* kIntegrationPlace = "integration";
 

@@ -24,11 +24,6 @@ constexpr Duration kTogether = 20ms;
 /// To a sandbox that could not be told.
 constexpr Duration kAgain = 1s;
 
-const log::Logger& logger() {
-  static const log::Logger made("team");
-  return made;
-}
-
 }  // namespace
 
 /// A sandbox of a swarm, and what it has to be told.
@@ -198,8 +193,8 @@ async::Task<> Authorities::tell(Authorities* self, Hosted* hosted, std::shared_p
       const Result<void> pushed = co_await std::move(pushing);
       told = pushed.has_value();
       if (!pushed) {
-        logger().debug("a sandbox waits for the news of its mail",
-                       {{"sandbox", branch->sandbox}, {"error", pushed.error()}});
+        log::logger<"team">().debug("a sandbox waits for the news of its mail",
+                                    {{"sandbox", branch->sandbox}, {"error", pushed.error()}});
       }
     }
     if (!told) branch->news = true;
@@ -279,8 +274,8 @@ Result<coord::Actor> Authorities::agent_in(const Hosted& hosted, const std::stri
                                            const std::string& agent) const {
   const auto seat = hosted.seats.find(agent);
   if (seat == hosted.seats.end() || sandbox.empty() || seat->second.sandbox != sandbox) {
-    logger().warn("a sandbox spoke for an agent that does not live there",
-                  {{"swarm", hosted.swarm}, {"sandbox", sandbox}, {"agent", shown(agent, 64)}});
+    log::logger<"team">().warn("a sandbox spoke for an agent that does not live there",
+                               {{"swarm", hosted.swarm}, {"sandbox", sandbox}, {"agent", shown(agent, 64)}});
     return fail(Code::permission_denied,
                 fmt::format("no agent '{}' lives in sandbox '{}', and no other speaks for it", shown(agent), sandbox));
   }

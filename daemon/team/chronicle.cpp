@@ -23,11 +23,6 @@ constexpr Duration kPause = 20ms;
 constexpr Duration kWait = 500ms;
 constexpr std::size_t kMostName = 64;
 
-const log::Logger& logger() {
-  static const log::Logger made("team");
-  return made;
-}
-
 std::optional<api::HumanNotice> notice_of(const api::MessageEscalated& data) {
   if (data.to != "human") return std::nullopt;
   return api::HumanNotice{.kind = api::NoticeKind::unacknowledged,
@@ -128,8 +123,9 @@ async::Task<> Chronicle::fetch(Chronicle* self, std::string sandbox, std::shared
     const std::int64_t last = reply->events.back().seq;
     if (last <= after.value_or(0) || reply->store.size() > kMostName) co_return;
     if (after && reply->events.front().seq != *after + 1) {
-      logger().warn("a team's log was longer than its sandbox keeps; events are missing",
-                    {{"sandbox", sandbox}, {"first", *after + 1}, {"kept_from", reply->events.front().seq}});
+      log::logger<"team">().warn(
+          "a team's log was longer than its sandbox keeps; events are missing",
+          {{"sandbox", sandbox}, {"first", *after + 1}, {"kept_from", reply->events.front().seq}});
     }
     const std::optional<Home> home = self->homes_.of_sandbox(sandbox);
     if (!home || home->swarm != reply->swarm) {
@@ -142,7 +138,7 @@ async::Task<> Chronicle::fetch(Chronicle* self, std::string sandbox, std::shared
       after = last;
       co_await async::sleep_for(self->loop_, kPause);
     } else {
-      logger().warn("events of a team wait", {{"sandbox", sandbox}, {"error", written.error()}});
+      log::logger<"team">().warn("events of a team wait", {{"sandbox", sandbox}, {"error", written.error()}});
       co_await async::sleep_for(self->loop_, kWait);
     }
   }

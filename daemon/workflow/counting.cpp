@@ -261,16 +261,16 @@ Result<void> check_rules(const VoteRules& rules) {
   std::set<std::string> seen;
   for (const std::string& option : rules.options) {
     if (option.empty() || option.size() > 200) {
-      return fail(Code::invalid_argument, fmt::format("the option '{}' has to have 1 to 200 bytes", shown(option)));
+      return fail(Code::invalid_argument, fmt::format("the option '{}' has to have 1 to 200 bytes", swarm::shown(option)));
     }
     if (!seen.insert(option).second) {
-      return fail(Code::invalid_argument, fmt::format("the option '{}' is listed twice", shown(option)));
+      return fail(Code::invalid_argument, fmt::format("the option '{}' is listed twice", swarm::shown(option)));
     }
   }
   if (rules.voters.empty()) return fail(Code::invalid_argument, "nobody may vote");
   for (const auto& [voter, weight] : rules.voters) {
     if (!std::isfinite(weight) || weight < 0 || weight > kMaxWeight) {
-      return fail(Code::invalid_argument, fmt::format("the weight {} of '{}' is not from 0 to {}", weight, shown(voter),
+      return fail(Code::invalid_argument, fmt::format("the weight {} of '{}' is not from 0 to {}", weight, swarm::shown(voter),
                                                       static_cast<int>(kMaxWeight)));
     }
   }
@@ -285,7 +285,7 @@ Result<void> check_rules(const VoteRules& rules) {
 
 Result<void> check_ballot(const VoteRules& rules, const Ballot& ballot) {
   if (!rules.voters.contains(ballot.voter)) {
-    return fail(Code::permission_denied, fmt::format("'{}' has no vote here", shown(ballot.voter)));
+    return fail(Code::permission_denied, fmt::format("'{}' has no vote here", swarm::shown(ballot.voter)));
   }
   if (ballot.abstain) {
     if (!ballot.choice.empty()) return fail(Code::invalid_argument, "an abstention names no option");
@@ -300,11 +300,11 @@ Result<void> check_ballot(const VoteRules& rules, const Ballot& ballot) {
   for (const std::string& option : ballot.choice) {
     if (!holds(rules.options, option)) {
       return fail(Code::invalid_argument,
-                  fmt::format("'{}' is no option{}; there are: {}", shown(option), did_you_mean(option, rules.options),
+                  fmt::format("'{}' is no option{}; there are: {}", swarm::shown(option), did_you_mean(option, rules.options),
                               fmt::join(rules.options, ", ")));
     }
     if (!seen.insert(option).second) {
-      return fail(Code::invalid_argument, fmt::format("the vote names '{}' twice", shown(option)));
+      return fail(Code::invalid_argument, fmt::format("the vote names '{}' twice", swarm::shown(option)));
     }
   }
   return {};

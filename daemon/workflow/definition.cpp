@@ -85,14 +85,14 @@ class Table {
         names.emplace_back(each.name);
       }
       problem(at,
-              fmt::format("'{}' is none of: {}{}", shown(value), fmt::join(names, ", "), did_you_mean(value, names)));
+              fmt::format("'{}' is none of: {}{}", swarm::shown(value), fmt::join(names, ", "), did_you_mean(value, names)));
     });
   }
   void one_of(std::string_view key, std::string& out, const std::vector<std::string>& words) {
     read<std::string>(key, "a word", [&](const std::string& value, config::Position at) {
       if (std::ranges::find(words, value) == words.end()) {
         return problem(
-            at, fmt::format("'{}' is none of: {}{}", shown(value), fmt::join(words, ", "), did_you_mean(value, words)));
+            at, fmt::format("'{}' is none of: {}{}", swarm::shown(value), fmt::join(words, ", "), did_you_mean(value, words)));
       }
       out = value;
     });
@@ -137,7 +137,7 @@ class Table {
   void finish() {
     for (const Member& member : table_) {
       if (std::ranges::find(asked_, member.key) != asked_.end()) continue;
-      problem(member.at, fmt::format("{} has no '{}'{}", what_, shown(member.key), did_you_mean(member.key, asked_)));
+      problem(member.at, fmt::format("{} has no '{}'{}", what_, swarm::shown(member.key), did_you_mean(member.key, asked_)));
     }
   }
   void problem(config::Position at, const std::string& text) {
@@ -255,11 +255,6 @@ void read_phase(const Node::Table& table, config::Position at, std::vector<std::
     reader.problem(at, fmt::format("the phase '{}' needs a 'prompt'", phase.name));
 }
 
-bool is_stage(PhaseKind kind) {
-  return kind == PhaseKind::implement || kind == PhaseKind::review || kind == PhaseKind::consensus ||
-         kind == PhaseKind::integrate;
-}
-
 /// What holds between phases.
 void check_order(const Definition& definition, std::vector<std::string>& problems) {
   if (definition.phases.empty()) problems.emplace_back("line 1: there is no [[phase]]");
@@ -335,6 +330,8 @@ void check_answers(const Definition& definition, std::vector<std::string>& probl
 }  // namespace
 
 std::string_view kind_name(PhaseKind kind) { return kKinds.at(static_cast<std::size_t>(kind)); }
+
+bool is_stage(PhaseKind kind) { return kind >= PhaseKind::implement && kind <= PhaseKind::integrate; }
 
 const Phase* Definition::phase(PhaseKind kind) const {
   const auto found = std::ranges::find(phases, kind, &Phase::kind);

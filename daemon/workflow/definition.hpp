@@ -27,6 +27,9 @@ enum class PhaseKind : std::uint8_t { answer, implement, review, consensus, inte
 
 std::string_view kind_name(PhaseKind kind);
 
+/// One of those between a plan and what is tested: each task passes through them.
+bool is_stage(PhaseKind kind);
+
 /// Who else has to look at changes of some files, as in a CODEOWNERS file.
 struct ReviewRule {
   std::vector<std::string> paths;  ///< globs

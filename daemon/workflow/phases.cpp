@@ -16,7 +16,6 @@ using api::RunState;
 using api::TaskState;
 
 bool over(PhaseState state) { return state == PhaseState::done || state == PhaseState::skipped; }
-bool is_stage(PhaseKind kind) { return kind >= PhaseKind::implement && kind <= PhaseKind::integrate; }
 
 void end(Turn& turn, Case& c, api::PhaseInfo& phase, PhaseState state, std::string note) {
   phase.state = state;

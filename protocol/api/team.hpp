@@ -6,6 +6,9 @@
 
 namespace swarm::api {
 
+/// Uids of agents begin here, where each has one of its own.
+inline constexpr std::uint32_t kFirstAgentUid = 2001;
+
 struct TeamMember {
   std::string agent;
   std::uint32_t uid = 0;

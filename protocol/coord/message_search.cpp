@@ -12,8 +12,8 @@ namespace {
 
 using store::Sql;
 
-constexpr Sql kFind{"messages.find",
-                    "SELECT " SWARM_MESSAGE_COLUMNS " FROM coord_messages m WHERE m.swarm = ? AND m.id = ?"};
+constexpr Sql kFindMessage{"messages.find",
+                           "SELECT " SWARM_MESSAGE_COLUMNS " FROM coord_messages m WHERE m.swarm = ? AND m.id = ?"};
 constexpr Sql kPrefix{"messages.prefix",
                       "SELECT id FROM coord_messages WHERE swarm = ? AND id >= ? AND id < ? ORDER BY id LIMIT 2"};
 constexpr Sql kDeliveries{"messages.deliveries",
@@ -51,7 +51,7 @@ Result<std::string> Messages::full_id(const Turn& turn, const std::string& id) c
 Result<Message> Messages::find(const Turn& turn, const std::string& id) const {
   std::optional<Message> found;
   auto read = detail::each_message<>(
-      turn.db, kFind, [&](detail::MessageRow row) { found = std::move(row.message); }, turn.swarm, id);
+      turn.db, kFindMessage, [&](detail::MessageRow row) { found = std::move(row.message); }, turn.swarm, id);
   if (!read) return fail(read.error());
   if (!found) return fail(Code::not_found, fmt::format("no message '{}'", shown(id)));
   return std::move(*found);

@@ -23,16 +23,17 @@ constexpr std::array<std::string_view, 4> kKinds = {"decision", "context", "memo
 
 constexpr Sql kGet{"notes.get",
                    "SELECT key, value, revision, author, changed_us FROM coord_notes WHERE swarm = ? AND key = ?"};
-constexpr Sql kPut{"notes.put",
-                   "INSERT INTO coord_notes (swarm, key, value, revision, author, changed_us) VALUES (?, ?, ?, ?, ?, ?)"
-                   " ON CONFLICT (swarm, key) DO UPDATE SET value = excluded.value, revision = excluded.revision,"
-                   " author = excluded.author, changed_us = excluded.changed_us"};
+constexpr Sql kPutNote{
+    "notes.put",
+    "INSERT INTO coord_notes (swarm, key, value, revision, author, changed_us) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (swarm, key) DO UPDATE SET value = excluded.value, revision = excluded.revision,"
+    " author = excluded.author, changed_us = excluded.changed_us"};
 constexpr Sql kRevision{"notes.revision", "SELECT note_revision FROM coord_swarms WHERE swarm = ?"};
 constexpr Sql kSetRevision{"notes.set_revision", "UPDATE coord_swarms SET note_revision = ? WHERE swarm = ?"};
-constexpr Sql kCount{"notes.count", "SELECT count(*) FROM coord_notes WHERE swarm = ?"};
-constexpr Sql kList{"notes.list",
-                    "SELECT key, value, revision, author, changed_us FROM coord_notes WHERE swarm = ?"
-                    " AND substr(key, 1, length(?2)) = ?2 AND value IS NOT NULL ORDER BY key LIMIT ?"};
+constexpr Sql kCountNotes{"notes.count", "SELECT count(*) FROM coord_notes WHERE swarm = ?"};
+constexpr Sql kListNotes{"notes.list",
+                         "SELECT key, value, revision, author, changed_us FROM coord_notes WHERE swarm = ?"
+                         " AND substr(key, 1, length(?2)) = ?2 AND value IS NOT NULL ORDER BY key LIMIT ?"};
 constexpr Sql kSince{"notes.since",
                      "SELECT key, value, revision, author, changed_us FROM coord_notes WHERE swarm = ? AND revision > ?"
                      " AND substr(key, 1, length(?3)) = ?3 ORDER BY revision LIMIT ?"};
@@ -40,9 +41,9 @@ constexpr Sql kRecord{"decisions.record",
                       "INSERT INTO coord_decisions (swarm, id, kind, author, title, body, files, recorded_us)"
                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
 constexpr Sql kOfKind{"decisions.count", "SELECT count(*) FROM coord_decisions WHERE swarm = ? AND kind = ?"};
-constexpr Sql kFind{"decisions.find",
-                    "SELECT seq, id, kind, author, title, body, files, recorded_us FROM coord_decisions"
-                    " WHERE swarm = ? AND id = ?"};
+constexpr Sql kFindDecision{"decisions.find",
+                            "SELECT seq, id, kind, author, title, body, files, recorded_us FROM coord_decisions"
+                            " WHERE swarm = ? AND id = ?"};
 constexpr Sql kSearch{"decisions.search",
                       "SELECT seq, id, kind, author, title, body, files, recorded_us FROM coord_decisions"
                       " WHERE swarm = ? AND seq < ? AND (?3 IS NULL OR kind = ?3) ORDER BY seq DESC LIMIT ?"};
@@ -132,7 +133,7 @@ Result<Note> Notes::put(const Turn& turn, const Actor& author, std::string_view 
   }
   if (!value && !there) return fail(Code::not_found, fmt::format("no note '{}'", *name));
   if (!*before) {
-    const auto count = turn.db.one<std::int64_t>(kCount, turn.swarm);
+    const auto count = turn.db.one<std::int64_t>(kCountNotes, turn.swarm);
     if (!count) return fail(count.error());
     if (std::get<0>(**count) >= options_.most_notes) {
       return fail(Code::resource_exhausted, fmt::format("the swarm has {} notes, its limit", options_.most_notes));
@@ -142,7 +143,7 @@ Result<Note> Notes::put(const Turn& turn, const Actor& author, std::string_view 
   if (!last) return fail(last.error());
   Note note{*name, value ? std::optional(to_utf8(*value)) : std::nullopt, *last + 1, author.name, turn.now};
   if (auto set = turn.db.run(kSetRevision, note.revision, turn.swarm); !set) return fail(set.error());
-  auto put = turn.db.run(kPut, turn.swarm, note.key, note.value, note.revision, note.author, note.changed.us);
+  auto put = turn.db.run(kPutNote, turn.swarm, note.key, note.value, note.revision, note.author, note.changed.us);
   if (!put) return fail(put.error());
   turn.tell("note.changed", author.name,
             Value::Map{{"key", note.key},
@@ -162,7 +163,7 @@ Result<Note> Notes::get(const Turn& turn, std::string_view key) const {
 
 Result<std::vector<Note>> Notes::list(const Turn& turn, std::string_view prefix, int limit) const {
   return notes_of(turn.db.all<std::string, std::optional<std::string>, std::int64_t, std::string, std::int64_t>(
-      kList, turn.swarm, prefix, limit));
+      kListNotes, turn.swarm, prefix, limit));
 }
 
 Result<std::vector<Note>> Notes::since(const Turn& turn, std::int64_t revision, std::string_view prefix,
@@ -219,7 +220,7 @@ Result<Decision> Notes::record(const Turn& turn, const Actor& author, Decision d
 Result<Decision> Notes::decision(const Turn& turn, const std::string& id) const {
   auto row =
       turn.db.one<std::int64_t, std::string, int, std::string, std::string, std::string, std::string, std::int64_t>(
-          kFind, turn.swarm, id);
+          kFindDecision, turn.swarm, id);
   if (!row) return fail(row.error());
   if (!*row) return fail(Code::not_found, fmt::format("no decision '{}'", shown(id)));
   Decision out = decision_of(std::move(**row));

@@ -10,7 +10,7 @@
 namespace swarm::coord {
 namespace {
 
-constexpr std::size_t kMaxBytes = 4096;
+constexpr std::size_t kMaxPathBytes = 4096;
 // As the kernel does (path_resolution(7)).
 constexpr int kMaxLinks = 40;
 
@@ -70,8 +70,8 @@ std::string joined(const std::vector<std::string>& names) {
 }
 
 Result<void> check_text(std::string_view path) {
-  if (path.size() > kMaxBytes) {
-    return fail(Code::invalid_argument, fmt::format("a path of {} bytes; the limit is {}", path.size(), kMaxBytes));
+  if (path.size() > kMaxPathBytes) {
+    return fail(Code::invalid_argument, fmt::format("a path of {} bytes; the limit is {}", path.size(), kMaxPathBytes));
   }
   if (path.starts_with('/') || path.starts_with('\\')) {
     return refused(path, "is absolute; give it relative to the repository");

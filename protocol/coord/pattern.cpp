@@ -16,7 +16,7 @@ using detail::Segment;
 
 namespace {
 
-constexpr std::size_t kMaxBytes = 4096;
+constexpr std::size_t kMaxPatternBytes = 4096;
 constexpr std::size_t kMaxAlternatives = 64;
 
 std::vector<std::string_view> names_of(std::string_view path) {
@@ -246,8 +246,9 @@ Pattern Pattern::below(std::string_view path, Folding folding) {
 }
 
 Result<Pattern> Pattern::glob(std::string_view text, Folding folding) {
-  if (text.size() > kMaxBytes) {
-    return fail(Code::invalid_argument, fmt::format("a glob of {} bytes; the limit is {}", text.size(), kMaxBytes));
+  if (text.size() > kMaxPatternBytes) {
+    return fail(Code::invalid_argument,
+                fmt::format("a glob of {} bytes; the limit is {}", text.size(), kMaxPatternBytes));
   }
   if (text.find('\\') != std::string_view::npos) {
     return fail(Code::invalid_argument,

@@ -22,19 +22,21 @@ constexpr std::array<std::string_view, 7> kStates = {"starting",     "working", 
 constexpr std::size_t kMaxText = 1000;
 constexpr std::size_t kMaxList = 100;
 
-constexpr Sql kPut{"agents.put",
-                   "INSERT INTO coord_agents (swarm, id, uid, role, state, proven, registered_us, heartbeat_us, task,"
-                   " detail, availability, tools, about, lead) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                   " ON CONFLICT (swarm, id) DO UPDATE SET uid = excluded.uid, role = excluded.role,"
-                   " state = excluded.state, proven = excluded.proven, heartbeat_us = excluded.heartbeat_us,"
-                   " task = excluded.task, detail = excluded.detail, availability = excluded.availability,"
-                   " tools = excluded.tools, about = excluded.about, lead = excluded.lead"};
-constexpr Sql kFind{"agents.find",
-                    "SELECT id, uid, role, state, proven, registered_us, heartbeat_us, task, detail, availability,"
-                    " tools, about FROM coord_agents WHERE swarm = ? AND id = ?"};
-constexpr Sql kList{"agents.list",
-                    "SELECT id, uid, role, state, proven, registered_us, heartbeat_us, task, detail, availability,"
-                    " tools, about FROM coord_agents WHERE swarm = ? ORDER BY id"};
+constexpr Sql kPutAgent{
+    "agents.put",
+    "INSERT INTO coord_agents (swarm, id, uid, role, state, proven, registered_us, heartbeat_us, task,"
+    " detail, availability, tools, about, lead) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (swarm, id) DO UPDATE SET uid = excluded.uid, role = excluded.role,"
+    " state = excluded.state, proven = excluded.proven, heartbeat_us = excluded.heartbeat_us,"
+    " task = excluded.task, detail = excluded.detail, availability = excluded.availability,"
+    " tools = excluded.tools, about = excluded.about, lead = excluded.lead"};
+constexpr Sql kFindAgent{"agents.find",
+                         "SELECT id, uid, role, state, proven, registered_us, heartbeat_us, task, detail, availability,"
+                         " tools, about FROM coord_agents WHERE swarm = ? AND id = ?"};
+constexpr Sql kListAgents{
+    "agents.list",
+    "SELECT id, uid, role, state, proven, registered_us, heartbeat_us, task, detail, availability,"
+    " tools, about FROM coord_agents WHERE swarm = ? ORDER BY id"};
 constexpr Sql kSkills{"agents.skills", "SELECT agent, skill, rate FROM coord_skills WHERE swarm = ?"};
 constexpr Sql kSkillsOf{"agents.skills_of",
                         "SELECT agent, skill, rate FROM coord_skills WHERE swarm = ? AND agent = ?"};
@@ -55,7 +57,7 @@ constexpr Sql kLeads{"agents.leads",
 constexpr Sql kByUid{"agents.by_uid",
                      "SELECT id FROM coord_agents WHERE swarm = ? AND uid = ? AND state <> 'gone' ORDER BY id LIMIT 2"};
 constexpr Sql kStateOf{"agents.state_of", "SELECT state FROM coord_agents WHERE swarm = ? AND id = ?"};
-constexpr Sql kCount{"agents.count", "SELECT count(*) FROM coord_agents WHERE swarm = ?"};
+constexpr Sql kCountAgents{"agents.count", "SELECT count(*) FROM coord_agents WHERE swarm = ?"};
 constexpr Sql kSilent{"agents.silent",
                       "SELECT id FROM coord_agents WHERE swarm = ? AND state NOT IN ('stale', 'gone')"
                       " AND heartbeat_us <= ? ORDER BY id"};
@@ -161,18 +163,18 @@ Result<AgentRecord> Registry::add(const Turn& turn, NewAgent agent) const {
                   fmt::format("uid {} is that of '{}' already", *agent.uid, std::get<0>(**other)));
     }
   }
-  const auto count = turn.db.one<std::int64_t>(kCount, turn.swarm);
+  const auto count = turn.db.one<std::int64_t>(kCountAgents, turn.swarm);
   if (!count) return fail(count.error());
   const auto known =
       turn.db.one<std::string, std::optional<std::int64_t>, std::string, std::string, bool, std::int64_t, std::int64_t,
-                  std::string, std::string, double, std::string, std::string>(kFind, turn.swarm, *id);
+                  std::string, std::string, double, std::string, std::string>(kFindAgent, turn.swarm, *id);
   if (!known) return fail(known.error());
   if (!*known && static_cast<std::size_t>(std::get<0>(**count)) >= options_.most_agents) {
     return fail(Code::resource_exhausted, fmt::format("the swarm has {} agents, its limit", options_.most_agents));
   }
-  auto put = turn.db.run(kPut, turn.swarm, *id, agent.uid, agent.role, state_name(AgentState::starting), agent.proven,
-                         turn.now.us, turn.now.us, "", "", agent.card.availability, lines(agent.card.tools),
-                         agent.card.about, agent.lead);
+  auto put = turn.db.run(kPutAgent, turn.swarm, *id, agent.uid, agent.role, state_name(AgentState::starting),
+                         agent.proven, turn.now.us, turn.now.us, "", "", agent.card.availability,
+                         lines(agent.card.tools), agent.card.about, agent.lead);
   if (!put) return fail(put.error());
   if (auto written = write_skills(turn, *id, agent.card); !written) return fail(written.error());
   turn.tell("agent.registered", *id,
@@ -214,7 +216,7 @@ Result<void> Registry::gone(const Turn& turn, const std::string& id, std::string
 Result<AgentRecord> Registry::find(const Turn& turn, const std::string& id) const {
   auto row =
       turn.db.one<std::string, std::optional<std::int64_t>, std::string, std::string, bool, std::int64_t, std::int64_t,
-                  std::string, std::string, double, std::string, std::string>(kFind, turn.swarm, id);
+                  std::string, std::string, double, std::string, std::string>(kFindAgent, turn.swarm, id);
   if (!row) return fail(row.error());
   if (!*row) {
     const auto alive = live(turn);
@@ -248,8 +250,9 @@ Result<AgentRecord> Registry::by_uid(const Turn& turn, std::int64_t uid) const {
 }
 
 Result<std::vector<AgentRecord>> Registry::list(const Turn& turn) const {
-  auto rows = turn.db.all<std::string, std::optional<std::int64_t>, std::string, std::string, bool, std::int64_t,
-                          std::int64_t, std::string, std::string, double, std::string, std::string>(kList, turn.swarm);
+  auto rows =
+      turn.db.all<std::string, std::optional<std::int64_t>, std::string, std::string, bool, std::int64_t, std::int64_t,
+                  std::string, std::string, double, std::string, std::string>(kListAgents, turn.swarm);
   if (!rows) return fail(rows.error());
   const auto skills = turn.db.all<std::string, std::string, double>(kSkills, turn.swarm);
   if (!skills) return fail(skills.error());

@@ -9,7 +9,7 @@
 namespace swarm {
 namespace {
 
-constexpr std::array<std::string_view, 13> kNames = {
+constexpr std::array<std::string_view, 13> kCodeNames = {
     "invalid_argument",  "not_found",       "already_exists",     "failed_precondition", "out_of_range",
     "permission_denied", "unauthenticated", "resource_exhausted", "deadline_exceeded",   "unavailable",
     "unimplemented",     "cancelled",       "internal",
@@ -61,11 +61,11 @@ bool retryable(Code code) { return code == Code::unavailable || code == Code::de
 
 }  // namespace
 
-std::string_view code_name(Code code) { return kNames.at(static_cast<std::size_t>(code)); }
+std::string_view code_name(Code code) { return kCodeNames.at(static_cast<std::size_t>(code)); }
 
 Code code_from_name(std::string_view name) {
-  const auto* found = std::ranges::find(kNames, name);
-  return found == kNames.end() ? Code::internal : static_cast<Code>(found - kNames.begin());
+  const auto* found = std::ranges::find(kCodeNames, name);
+  return found == kCodeNames.end() ? Code::internal : static_cast<Code>(found - kCodeNames.begin());
 }
 
 Error Error::with_context(std::string_view where) const {

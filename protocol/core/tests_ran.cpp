@@ -6,7 +6,7 @@
 namespace swarm {
 namespace {
 
-constexpr std::string_view kDigits = "0123456789";
+constexpr std::string_view kDecimal = "0123456789";
 
 std::optional<std::uint64_t> number_at(std::string_view text) {
   std::uint64_t value = 0;
@@ -27,12 +27,12 @@ std::optional<std::uint64_t> before(std::string_view line, std::string_view mark
   const std::size_t at = line.find(mark);
   if (at == std::string_view::npos || at == 0) return std::nullopt;
   const std::string_view head = line.substr(0, at);
-  const std::size_t start = head.find_last_not_of(kDigits);
+  const std::size_t start = head.find_last_not_of(kDecimal);
   return number_at(start == std::string_view::npos ? head : head.substr(start + 1));
 }
 
 /// Colours that runners write even where nobody looks.
-std::string plain(std::string_view text) {
+std::string without_colours(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\x1b' && i + 1 < text.size() && text[i + 1] == '[') {
@@ -78,7 +78,7 @@ std::optional<std::uint64_t> in_line(std::string_view line) {
   // Catch2: "All tests passed (3 assertions in 2 test cases)", "test cases: 5 | ...", "No tests ran"
   if (line.starts_with("All tests passed (")) return before(line, " test case");
   if (line.starts_with("test cases:"))
-    return number_at(line.substr(std::min(line.size(), line.find_first_of(kDigits))));
+    return number_at(line.substr(std::min(line.size(), line.find_first_of(kDecimal))));
   if (line.starts_with("No tests ran")) return 0;
   // GoogleTest: "[==========] 12 tests from 3 test suites ran."
   if (line.starts_with("[==========]") && line.find(" ran.") != std::string_view::npos) return before(line, " test");
@@ -92,7 +92,7 @@ std::optional<std::uint64_t> in_line(std::string_view line) {
     return number_at(line.substr(start));
   }
   // TAP: "1..4"
-  if (line.starts_with("1..") && line.size() > 3 && line.find_first_not_of(kDigits, 3) == std::string_view::npos) {
+  if (line.starts_with("1..") && line.size() > 3 && line.find_first_not_of(kDecimal, 3) == std::string_view::npos) {
     return after(line, "1..");
   }
   // JUnit: "<testsuite ... tests="3" ...>"
@@ -103,7 +103,7 @@ std::optional<std::uint64_t> in_line(std::string_view line) {
 }  // namespace
 
 std::optional<std::uint64_t> tests_ran(std::string_view output) {
-  const std::string text = plain(output);
+  const std::string text = without_colours(output);
   std::optional<std::uint64_t> sum;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());

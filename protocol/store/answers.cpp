@@ -8,14 +8,14 @@ namespace {
 
 constexpr std::size_t kMaxKey = 256;
 constexpr Sql kFind{"answers.find", "SELECT method, args_hash, state, answer FROM answers WHERE scope = ? AND key = ?"};
-constexpr Sql kRecord{"answers.record",
-                      "INSERT INTO answers (scope, key, method, args_hash, answer, created_us, state)"
-                      " VALUES (?, ?, ?, ?, ?, ?, ?)"};
+constexpr Sql kRecordAnswer{"answers.record",
+                            "INSERT INTO answers (scope, key, method, args_hash, answer, created_us, state)"
+                            " VALUES (?, ?, ?, ?, ?, ?, ?)"};
 constexpr Sql kSettle{"answers.settle", "UPDATE answers SET state = ?, answer = ? WHERE scope = ? AND key = ?"};
 constexpr Sql kForget{"answers.forget", "DELETE FROM answers WHERE scope = ? AND key = ?"};
-constexpr Sql kPrune{"answers.prune",
-                     "DELETE FROM answers WHERE (scope, key) IN"
-                     " (SELECT scope, key FROM answers WHERE created_us < ? ORDER BY created_us LIMIT ?)"};
+constexpr Sql kPruneAnswers{"answers.prune",
+                            "DELETE FROM answers WHERE (scope, key) IN"
+                            " (SELECT scope, key FROM answers WHERE created_us < ? ORDER BY created_us LIMIT ?)"};
 
 // What `answer` holds in each state.
 constexpr std::string_view kAnswered = "answered";  // the encoded answer
@@ -43,7 +43,7 @@ std::unexpected<Error> other_arguments(std::string_view method) {
 }
 
 Result<void> insert(Database& db, const CallKey& call, std::string_view state, std::string_view answer, WallTime now) {
-  return db.run(kRecord, call.scope, call.key, call.method, hash_of(call), Bytes{std::string(answer)}, now.us,
+  return db.run(kRecordAnswer, call.scope, call.key, call.method, hash_of(call), Bytes{std::string(answer)}, now.us,
                 std::string(state));
 }
 
@@ -119,7 +119,8 @@ Result<std::string> answer_once(Database& db, const CallKey& call, WallTime now,
 }
 
 Result<std::int64_t> prune_answers(Database& db, const AnswerRetention& retention, WallTime now, int limit) {
-  if (auto pruned = db.run(kPrune, now.us - retention.max_age.count(), limit); !pruned) return fail(pruned.error());
+  if (auto pruned = db.run(kPruneAnswers, now.us - retention.max_age.count(), limit); !pruned)
+    return fail(pruned.error());
   return db.changes();
 }
 

@@ -34,9 +34,9 @@ constexpr std::array kMigrations = {
     Migration{2, "calls that have begun", "ALTER TABLE answers ADD COLUMN state TEXT NOT NULL DEFAULT 'answered'"},
 };
 
-constexpr Sql kRead{"store.identity",
-                    "SELECT (SELECT value FROM store_meta WHERE key='store_id'),"
-                    " (SELECT value FROM store_meta WHERE key='epoch')"};
+constexpr Sql kReadIdentity{"store.identity",
+                            "SELECT (SELECT value FROM store_meta WHERE key='store_id'),"
+                            " (SELECT value FROM store_meta WHERE key='epoch')"};
 constexpr Sql kReadRun{"store.run", "SELECT value FROM store_meta WHERE key='run'"};
 constexpr Sql kSet{"store.set_meta",
                    "INSERT INTO store_meta (key, value) VALUES (?, ?)"
@@ -47,7 +47,7 @@ constexpr Sql kSet{"store.set_meta",
 const Domain kCoreDomain{"core", kMigrations};
 
 Result<StoreIdentity> read_identity(Database& db) {
-  auto row = db.one<std::optional<std::string>, std::optional<std::int64_t>>(kRead);
+  auto row = db.one<std::optional<std::string>, std::optional<std::int64_t>>(kReadIdentity);
   if (!row) return fail(row.error());
   auto& [id, epoch] = **row;
   if (!id || !epoch) return fail(Code::not_found, fmt::format("the store '{}' has no identity yet", db.path()));

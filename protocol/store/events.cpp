@@ -18,13 +18,13 @@ constexpr Sql kSetOrigin{"events.set_origin",
                          " ON CONFLICT (store) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq"};
 constexpr Sql kRange{"events.range",
                      "SELECT coalesce((SELECT min(seq) FROM events), 0), coalesce((SELECT max(seq) FROM events), 0)"};
-constexpr Sql kRead{
+constexpr Sql kReadEvents{
     "events.read",
     "SELECT seq, time_us, type, swarm, sandbox, agent, run, task, origin_store, origin_epoch, origin_seq,"
     " data FROM events WHERE seq >= ? ORDER BY seq LIMIT ?"};
 constexpr Sql kTooOld{"events.too_old",
                       "SELECT coalesce((SELECT seq FROM events WHERE time_us >= ? ORDER BY seq LIMIT 1), ?)"};
-constexpr Sql kPrune{"events.prune", "DELETE FROM events WHERE seq < ?"};
+constexpr Sql kPruneEvents{"events.prune", "DELETE FROM events WHERE seq < ?"};
 
 }  // namespace
 
@@ -81,7 +81,7 @@ Result<std::vector<Event>> read_events(Database& db, const StoreIdentity& self, 
                     *from, range->newest, range->oldest, self.epoch));
   }
   auto rows = db.all<std::int64_t, std::int64_t, std::string, Text, Text, Text, Text, Text, Text, std::int64_t,
-                     std::optional<std::int64_t>, Bytes>(kRead, from.value_or(0), limit);
+                     std::optional<std::int64_t>, Bytes>(kReadEvents, from.value_or(0), limit);
   if (!rows) return fail(rows.error());
   std::vector<Event> out;
   out.reserve(rows->size());
@@ -114,7 +114,7 @@ Result<std::int64_t> let_go_events(Database& db, std::int64_t through, int limit
   if (range->newest == 0) return 0;
   const std::int64_t keep_from = std::min({through + 1, range->newest, range->oldest + limit});
   if (keep_from <= range->oldest) return 0;
-  if (auto pruned = db.run(kPrune, keep_from); !pruned) return fail(pruned.error());
+  if (auto pruned = db.run(kPruneEvents, keep_from); !pruned) return fail(pruned.error());
   return db.changes();
 }
 
@@ -129,7 +129,7 @@ Result<std::int64_t> prune_events(Database& db, const EventRetention& retention,
   const std::int64_t wanted = std::max(std::get<0>(**by_age), by_count);
   const std::int64_t keep_from = std::min({wanted, range->newest, range->oldest + limit});
   if (keep_from <= range->oldest) return 0;
-  if (auto pruned = db.run(kPrune, keep_from); !pruned) return fail(pruned.error());
+  if (auto pruned = db.run(kPruneEvents, keep_from); !pruned) return fail(pruned.error());
   return db.changes();
 }
 

@@ -18,7 +18,7 @@ constexpr Sql kForeignKeys{"check.foreign_keys",
                            "SELECT \"table\", \"rowid\", \"parent\" FROM pragma_foreign_key_check LIMIT 100"};
 constexpr Sql kFirstRead{"backup.snapshot", "SELECT count(*) FROM sqlite_schema"};
 constexpr Sql kNoWal{"backup.journal_mode", "PRAGMA journal_mode=DELETE"};
-constexpr Sql kApplicationId{"restore.application_id", "SELECT application_id FROM pragma_application_id"};
+constexpr Sql kSourceApplicationId{"restore.application_id", "SELECT application_id FROM pragma_application_id"};
 constexpr Sql kTruncateWal{"restore.checkpoint", "PRAGMA wal_checkpoint(TRUNCATE)"};
 
 /// Copies every page of `from` to `to`. Inside one read transaction, or each commit of a writer would start it again.
@@ -55,7 +55,7 @@ Result<void> remove_database(const std::string& path) {
 
 /// The copy is complete, ours and sound.
 Result<void> check_source(Database& source, const Identity& identity) {
-  const auto id = source.one<std::int64_t>(kApplicationId);
+  const auto id = source.one<std::int64_t>(kSourceApplicationId);
   if (!id) return fail(id.error());
   if (!*id || std::get<0>(**id) != identity.application_id) {
     return fail(Code::failed_precondition,

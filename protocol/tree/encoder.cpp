@@ -8,7 +8,7 @@
 namespace swarm::tree {
 namespace {
 
-constexpr std::int64_t kNanoseconds = 1'000'000'000;
+constexpr std::int64_t kNanosecondsASecond = 1'000'000'000;
 
 /// "<length> <key>=<value>\n", where the length counts itself.
 void append_record(std::string& out, std::string_view key, std::string_view value) {
@@ -21,7 +21,8 @@ void append_record(std::string& out, std::string_view key, std::string_view valu
 std::string decimal_seconds(std::int64_t ns) {
   const bool negative = ns < 0;
   const std::uint64_t magnitude = negative ? ~static_cast<std::uint64_t>(ns) + 1 : static_cast<std::uint64_t>(ns);
-  return fmt::format("{}{}.{:09}", negative ? "-" : "", magnitude / kNanoseconds, magnitude % kNanoseconds);
+  return fmt::format("{}{}.{:09}", negative ? "-" : "", magnitude / kNanosecondsASecond,
+                     magnitude % kNanosecondsASecond);
 }
 
 char type_of(Kind kind) {
@@ -48,8 +49,8 @@ void append_block(std::string& out, Header& header) {
 void append_entry(std::string& out, const Entry& entry) {
   std::string path = entry.path;
   if (entry.kind == Kind::directory && !path.ends_with('/')) path += '/';
-  const bool whole_seconds = entry.mtime_ns >= 0 && entry.mtime_ns % kNanoseconds == 0 &&
-                             static_cast<std::uint64_t>(entry.mtime_ns / kNanoseconds) <= kMaxOctal;
+  const bool whole_seconds = entry.mtime_ns >= 0 && entry.mtime_ns % kNanosecondsASecond == 0 &&
+                             static_cast<std::uint64_t>(entry.mtime_ns / kNanosecondsASecond) <= kMaxOctal;
 
   std::string records;
   if (path.size() > field::name.size) append_record(records, "path", path);
@@ -82,7 +83,7 @@ void append_entry(std::string& out, const Entry& entry) {
   header.set_number(field::uid, 0);
   header.set_number(field::gid, 0);
   header.set_number(field::size, entry.size_bytes > kMaxOctal ? 0 : entry.size_bytes);
-  header.set_number(field::mtime, whole_seconds ? static_cast<std::uint64_t>(entry.mtime_ns / kNanoseconds) : 0);
+  header.set_number(field::mtime, whole_seconds ? static_cast<std::uint64_t>(entry.mtime_ns / kNanosecondsASecond) : 0);
   header.set_type(type_of(entry.kind));
   header.set_text(field::link, entry.target);
   append_block(out, header);

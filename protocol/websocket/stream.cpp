@@ -11,7 +11,7 @@ constexpr std::size_t kReadSize = std::size_t{64} << 10U;
 constexpr std::size_t kIdleReadSize = std::size_t{4} << 10U;
 
 // Pongs wait behind data that is not taken; who pings faster than it reads gets no more of them.
-constexpr std::size_t kControlMost = std::size_t{8} << 10U;
+constexpr std::size_t kPongsMost = std::size_t{8} << 10U;
 
 constexpr std::array<std::byte, 2> kNormalClosure = {std::byte{0x03}, std::byte{0xE8}};  // 1000
 
@@ -72,7 +72,7 @@ bool WebSocketStream::take(std::string_view bytes) {
 void WebSocketStream::handle(Frames::Piece piece) {
   switch (piece.opcode) {
     case Opcode::ping:
-      if (outgoing_.size() < kOutgoingMost + kControlMost) put(Opcode::pong, std::as_bytes(std::span(piece.payload)));
+      if (outgoing_.size() < kOutgoingMost + kPongsMost) put(Opcode::pong, std::as_bytes(std::span(piece.payload)));
       break;
     case Opcode::close:
       if (!std::exchange(closing_, true)) put(Opcode::close, kNormalClosure);

@@ -4,48 +4,18 @@
 
 #include <charconv>
 #include <ctime>
-#include <nlohmann/json.hpp>
 
+#include "daemon/providers/e2b/json.hpp"
 #include "protocol/core/utf8.hpp"
 #include "protocol/http/url.hpp"
 
 namespace swarm::e2b {
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr std::size_t kMessageMost = 500;
-
-// The answers of a service: none of ours is nested deeper.
-constexpr int kDepthMost = 32;
-
 /// The year 10000 in seconds since 1970: times beyond it are no times, and their microseconds may not fit.
 constexpr std::int64_t kEndOfTime = 253'402'300'800;
 
-std::unexpected<Error> garbage(std::string_view what) {
-  return fail(Code::internal, fmt::format("E2B's answer is no {}", what));
-}
-
-/// Nothing for what is no JSON, or nested like an attack.
-Json parse(std::string_view text) {
-  int deepest = 0;
-  auto json = Json::parse(
-      text,
-      [&deepest](int depth, Json::parse_event_t, Json&) {
-        deepest = std::max(deepest, depth);
-        return depth <= kDepthMost;
-      },
-      false);
-  if (deepest > kDepthMost) return Json(Json::value_t::discarded);
-  return json;
-}
-
-std::string dump(const Json& body) { return body.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-std::string text_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
+std::unexpected<Error> garbage(std::string_view what) { return no_answer("E2B", what); }
 
 /// Nothing also for a number beyond what a double counts exactly (2^53, about 9e15): no field of E2B means one, and to
 /// convert a larger double to an integer is undefined.
@@ -107,7 +77,7 @@ Result<std::string> encode(const NewSandbox& wanted, Route route) {
   if (!wanted.network.public_traffic) network["allowPublicTraffic"] = false;
   if (!network.empty()) body["network"] = std::move(network);
   if (!wanted.mcp.empty()) {
-    Json mcp = parse(wanted.mcp);
+    Json mcp = parse_json(wanted.mcp);
     if (!mcp.is_object()) return fail(Code::invalid_argument, "mcp: not a JSON object");
     body["mcp"] = std::move(mcp);
   }
@@ -115,13 +85,13 @@ Result<std::string> encode(const NewSandbox& wanted, Route route) {
 }
 
 Result<Remote> decode_sandbox(std::string_view json) {
-  std::optional<Remote> sandbox = sandbox_of(parse(json));
+  std::optional<Remote> sandbox = sandbox_of(parse_json(json));
   if (!sandbox) return garbage("sandbox");
   return std::move(*sandbox);
 }
 
 Result<std::vector<Remote>> decode_sandboxes(std::string_view json) {
-  const Json list = parse(json);
+  const Json list = parse_json(json);
   if (!list.is_array()) return garbage("list of sandboxes");
   std::vector<Remote> sandboxes;
   for (const Json& entry : list) {
@@ -133,7 +103,7 @@ Result<std::vector<Remote>> decode_sandboxes(std::string_view json) {
 }
 
 Result<std::vector<Sample>> decode_metrics(std::string_view json) {
-  const Json list = parse(json);
+  const Json list = parse_json(json);
   if (!list.is_array()) return garbage("list of metrics");
   std::vector<Sample> samples;
   for (const Json& entry : list) {
@@ -153,7 +123,7 @@ Result<std::vector<Sample>> decode_metrics(std::string_view json) {
 }
 
 Result<std::vector<LogLine>> decode_logs(std::string_view json) {
-  const Json object = parse(json);
+  const Json object = parse_json(json);
   const auto list = object.is_object() ? object.find("logs") : object.end();
   if (!object.is_object() || list == object.end() || !list->is_array()) return garbage("log");
   std::vector<LogLine> lines;
@@ -167,7 +137,7 @@ Result<std::vector<LogLine>> decode_logs(std::string_view json) {
 }
 
 Result<std::vector<TemplateInfo>> decode_templates(std::string_view json) {
-  const Json list = parse(json);
+  const Json list = parse_json(json);
   if (!list.is_array()) return garbage("list of templates");
   std::vector<TemplateInfo> templates;
   for (const Json& entry : list) {
@@ -212,7 +182,7 @@ Result<std::string> encode(const NewBuild& build) {
 }
 
 Result<BuildRef> decode_build(std::string_view json) {
-  const Json answer = parse(json);
+  const Json answer = parse_json(json);
   if (!answer.is_object()) return garbage("build");
   BuildRef build{.template_id = text_of(answer, "templateID"), .build_id = text_of(answer, "buildID")};
   if (build.template_id.empty() || build.build_id.empty()) return garbage("build");
@@ -220,7 +190,7 @@ Result<BuildRef> decode_build(std::string_view json) {
 }
 
 Result<FilesAddress> decode_files_address(std::string_view json) {
-  const Json answer = parse(json);
+  const Json answer = parse_json(json);
   if (!answer.is_object()) return garbage("address for files");
   const auto present = answer.find("present");
   if (present == answer.end() || !present->is_boolean()) return garbage("address for files");
@@ -228,7 +198,7 @@ Result<FilesAddress> decode_files_address(std::string_view json) {
 }
 
 Result<BuildStatus> decode_build_status(std::string_view json) {
-  const Json answer = parse(json);
+  const Json answer = parse_json(json);
   if (!answer.is_object()) return garbage("status of a build");
   BuildStatus status{.status = text_of(answer, "status")};
   if (status.status.empty()) return garbage("status of a build");
@@ -248,7 +218,7 @@ Result<BuildStatus> decode_build_status(std::string_view json) {
 }
 
 Result<std::string> decode_newest_build(std::string_view json) {
-  const Json answer = parse(json);
+  const Json answer = parse_json(json);
   if (!answer.is_object()) return garbage("template");
   const auto builds = answer.find("builds");
   if (builds == answer.end() || !builds->is_array() || builds->empty()) {
@@ -268,7 +238,7 @@ Result<std::string> decode_newest_build(std::string_view json) {
 
 ErrorBody decode_error(std::string_view body) {
   ErrorBody error;
-  const Json json = parse(body);
+  const Json json = parse_json(body);
   if (!json.is_object()) return error;
   error.json = true;
   error.slug = text_of(json, "error_code");

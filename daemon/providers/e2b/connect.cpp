@@ -2,51 +2,25 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
+#include "daemon/providers/e2b/json.hpp"
 #include "protocol/core/base64.hpp"
 #include "protocol/core/utf8.hpp"
 
 namespace swarm::e2b {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t kHeader = 5;
-constexpr std::size_t kMessageMost = 500;
-constexpr int kDepthMost = 32;
 
-Json parse(std::string_view text) {
-  bool too_deep = false;
-  auto json = Json::parse(
-      text,
-      [&too_deep](int depth, Json::parse_event_t, Json&) {
-        too_deep = too_deep || depth > kDepthMost;
-        return depth <= kDepthMost;
-      },
-      false);
-  return too_deep ? Json(Json::value_t::discarded) : json;
-}
-
-std::unexpected<Error> garbage(std::string_view what) {
-  return fail(Code::internal, fmt::format("envd's answer is no {}", what));
-}
-
-std::string text_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
+std::unexpected<Error> no_envd(std::string_view what) { return no_answer("envd", what); }
 
 /// proto3's JSON leaves zeros out and may write numbers as strings.
-std::int64_t number_of(const Json& object, const char* key) {
+std::int64_t proto_number(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end()) return 0;
   if (found->is_number_integer()) return found->get<std::int64_t>();
   if (found->is_string()) return std::strtoll(found->get_ref<const std::string&>().c_str(), nullptr, 10);
   return 0;
 }
-
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json selector(std::uint32_t pid) { return {{"pid", pid}}; }
 
@@ -91,7 +65,7 @@ Code connect_code(std::string_view name) {
 }
 
 std::optional<Error> decode_end(std::string_view text) {
-  const Json json = parse(text);
+  const Json json = parse_json(text);
   if (!json.is_object()) return Error{.code = Code::internal, .message = "envd ends a stream with what is no JSON"};
   const auto error = json.find("error");
   if (error == json.end() || error->is_null()) return std::nullopt;
@@ -105,8 +79,8 @@ std::optional<Error> decode_end(std::string_view text) {
 }
 
 Result<ProcessEvent> decode_event(std::string_view text) {
-  const Json json = parse(text);
-  if (!json.is_object()) return garbage("process event");
+  const Json json = parse_json(text);
+  if (!json.is_object()) return no_envd("process event");
   const auto event = json.find("event");
   if (event == json.end() || !event->is_object()) return ProcessEvent{};
   ProcessEvent out;
@@ -116,10 +90,10 @@ Result<ProcessEvent> decode_event(std::string_view text) {
   };
   if (const Json* start = part("start")) {
     out.kind = ProcessEvent::Kind::start;
-    out.pid = static_cast<std::uint32_t>(number_of(*start, "pid"));
+    out.pid = static_cast<std::uint32_t>(proto_number(*start, "pid"));
   } else if (const Json* end = part("end")) {
     out.kind = ProcessEvent::Kind::end;
-    out.exit_code = static_cast<int>(number_of(*end, "exitCode"));
+    out.exit_code = static_cast<int>(proto_number(*end, "exitCode"));
     const auto exited = end->find("exited");
     out.exited = exited != end->end() && exited->is_boolean() && exited->get<bool>();
     out.status = text_of(*end, "status");
@@ -129,7 +103,7 @@ Result<ProcessEvent> decode_event(std::string_view text) {
     for (const auto& [key, kind] : kinds) {
       if (!data->contains(key)) continue;
       std::optional<std::string> bytes = base64_decode(text_of(*data, key));
-      if (!bytes) return garbage("base64");
+      if (!bytes) return no_envd("base64");
       out.kind = kind;
       out.bytes = std::move(*bytes);
     }
@@ -140,15 +114,15 @@ Result<ProcessEvent> decode_event(std::string_view text) {
 }
 
 Result<std::vector<ProcessInfo>> decode_processes(std::string_view text) {
-  const Json json = parse(text);
-  if (!json.is_object()) return garbage("list of processes");
+  const Json json = parse_json(text);
+  if (!json.is_object()) return no_envd("list of processes");
   std::vector<ProcessInfo> all;
   const auto list = json.find("processes");
   if (list == json.end()) return all;
-  if (!list->is_array()) return garbage("list of processes");
+  if (!list->is_array()) return no_envd("list of processes");
   for (const Json& each : *list) {
-    if (!each.is_object()) return garbage("list of processes");
-    ProcessInfo info{.pid = static_cast<std::uint32_t>(number_of(each, "pid")), .tag = text_of(each, "tag")};
+    if (!each.is_object()) return no_envd("list of processes");
+    ProcessInfo info{.pid = static_cast<std::uint32_t>(proto_number(each, "pid")), .tag = text_of(each, "tag")};
     if (const auto config = each.find("config"); config != each.end() && config->is_object()) {
       info.cmd = text_of(*config, "cmd");
     }

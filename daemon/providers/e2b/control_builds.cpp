@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 using http_client::escape;
 
-constexpr std::size_t kAnswerMost = std::size_t{1} << 20U;
+constexpr std::size_t kBuildAnswerMost = std::size_t{1} << 20U;
 // The address is good for half an hour.
 constexpr Duration kUploadMost = 30min;
 
@@ -45,7 +45,7 @@ async::Task<Result<void>> Control::upload(std::string url, std::unique_ptr<wire:
                                .repeat = http_client::Repeat::never};
   auto response = co_await client_.send(std::move(request));
   if (!response) co_return fail(response.error());
-  const Result<std::string> body = co_await (*response)->read_all(kAnswerMost);
+  const Result<std::string> body = co_await (*response)->read_all(kBuildAnswerMost);
   const int status = (*response)->status();
   if (status >= 200 && status < 300) co_return {};
   const std::string said = body ? decode_error(*body).message : "";

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 using http_client::escape;
 using Source = std::unique_ptr<wire::ByteSource>;
 
-constexpr std::size_t kAnswerMost = std::size_t{8} << 20U;
+constexpr std::size_t kEnvdAnswerMost = std::size_t{8} << 20U;
 constexpr std::string_view kRoot = "root";
 
 // envd sends a sign of life so often on streams that are silent; two missed ones are a dead path.
@@ -208,7 +208,7 @@ async::Task<Result<void>> Envd::health() {
   asked.patience.answer = 5s;
   auto response = co_await client_.send(std::move(asked));
   if (!response) co_return fail(response.error());
-  const Result<std::string> body = co_await (*response)->read_all(kAnswerMost);
+  const Result<std::string> body = co_await (*response)->read_all(kEnvdAnswerMost);
   if (!body) co_return fail(body.error());
   const int status = (*response)->status();
   if (status < 200 || status > 299) co_return fail(error_of(status, *body, (*response)->describe()));
@@ -236,7 +236,7 @@ async::Task<Result<void>> Envd::upload(std::vector<File> files) {
   }
   auto response = co_await client_.send(std::move(asked));
   if (!response) co_return fail(response.error());
-  const Result<std::string> body = co_await (*response)->read_all(kAnswerMost);
+  const Result<std::string> body = co_await (*response)->read_all(kEnvdAnswerMost);
   if (!body) co_return fail(body.error());
   if ((*response)->status() != 200) co_return fail(error_of((*response)->status(), *body, (*response)->describe()));
   co_return {};
@@ -257,7 +257,7 @@ async::Task<Result<std::unique_ptr<wire::ByteSource>>> Envd::open_download(std::
   auto response = co_await client_.send(std::move(asked));
   if (!response) co_return fail(response.error());
   if ((*response)->status() == 200) co_return std::unique_ptr<wire::ByteSource>(std::move(*response));
-  const Result<std::string> body = co_await (*response)->read_all(kAnswerMost);
+  const Result<std::string> body = co_await (*response)->read_all(kEnvdAnswerMost);
   if (!body) co_return fail(body.error());
   co_return fail(error_of((*response)->status(), *body, (*response)->describe()));
 }
@@ -284,7 +284,7 @@ async::Task<Result<std::string>> Envd::call(std::string service, std::string bod
   asked.body = std::move(body);
   auto response = co_await client_.send(std::move(asked));
   if (!response) co_return fail(response.error());
-  Result<std::string> answer = co_await (*response)->read_all(kAnswerMost);
+  Result<std::string> answer = co_await (*response)->read_all(kEnvdAnswerMost);
   if (!answer) co_return fail(answer.error());
   if ((*response)->status() != 200) co_return fail(error_of((*response)->status(), *answer, (*response)->describe()));
   co_return answer;
@@ -320,7 +320,7 @@ async::Task<Result<std::unique_ptr<ProcessStream>>> Envd::stream(std::string ser
   if (!response) co_return fail(response.error());
   const std::string type = (*response)->header("Content-Type").value_or("");
   if ((*response)->status() != 200 || !type.starts_with("application/connect+json")) {
-    const Result<std::string> answer = co_await (*response)->read_all(kAnswerMost);
+    const Result<std::string> answer = co_await (*response)->read_all(kEnvdAnswerMost);
     if (!answer) co_return fail(answer.error());
     co_return fail(error_of((*response)->status(), *answer, (*response)->describe()));
   }

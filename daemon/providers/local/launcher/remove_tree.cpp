@@ -16,12 +16,12 @@ namespace {
 /// Below this depth a directory is moved up to the root instead of being entered, so that depth stays bounded.
 constexpr int kMaxDepth = 64;
 
-struct CloseDir {
+struct CloseEmptied {
   void operator()(DIR* dir) const { closedir(dir); }
 };
-using Dir = std::unique_ptr<DIR, CloseDir>;
+using Emptied = std::unique_ptr<DIR, CloseEmptied>;
 
-Dir open_dir(int parent, const char* name) {
+Emptied open_to_empty(int parent, const char* name) {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   int fd = openat(parent, name, kFlags);
   if (fd < 0 && errno == EACCES) {
@@ -29,7 +29,7 @@ Dir open_dir(int parent, const char* name) {
     if (fchmodat(parent, name, 0700, 0) == 0) fd = openat(parent, name, kFlags);
   }
   if (fd < 0) return nullptr;
-  Dir dir(fdopendir(fd));
+  Emptied dir(fdopendir(fd));
   if (!dir) close(fd);
   return dir;
 }
@@ -43,7 +43,7 @@ class Remover {
     while (true) {
       moved_ = false;
       error_ = 0;
-      Dir top(fdopendir(openat(root_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+      Emptied top(fdopendir(openat(root_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
       if (!top) return errno;
       empty(top.get(), 0);
       if (!moved_) return error_;
@@ -69,7 +69,7 @@ class Remover {
       }
       return note(errno);
     }
-    const Dir dir = open_dir(parent, name);
+    const Emptied dir = open_to_empty(parent, name);
     if (!dir) return note(errno);
     empty(dir.get(), depth + 1);
     if (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) note(errno);
