@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t kLongestSecret = 64U << 10U;
 
-unsigned pair_of(char first, char second) { return byte_of(first) << 8U | byte_of(second); }
+unsigned place_of(char c) { return static_cast<unsigned char>(c); }
+unsigned pair_of(char first, char second) { return place_of(first) << 8U | place_of(second); }
 
 std::uint32_t prefix_of(std::string_view text) {
   std::uint32_t prefix = 0;
@@ -72,7 +73,7 @@ class Table {
 
   /// False where neither a secret nor a known key begins.
   [[nodiscard]] bool may_start(std::string_view text, std::size_t at) const {
-    return at + 1 < text.size() ? pairs_[pair_of(text[at], text[at + 1])] : firsts_[byte_of(text[at])];
+    return at + 1 < text.size() ? pairs_[pair_of(text[at], text[at + 1])] : firsts_[place_of(text[at])];
   }
 
   [[nodiscard]] Match match(std::string_view text) const {
@@ -102,7 +103,7 @@ class Table {
 
   void mark(char first, char second) {
     pairs_.set(pair_of(first, second));
-    firsts_.set(byte_of(first));
+    firsts_.set(place_of(first));
   }
 
   std::vector<Form> forms_;
