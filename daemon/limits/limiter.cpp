@@ -17,6 +17,8 @@ constexpr std::uint32_t kSlowest = 62;  // about a sixteenth
 // A limit that was not known is gone at with care after the first 429.
 constexpr Rate kCareful{1000, 1s};
 constexpr std::uint32_t kCarefulBurst = 1000;
+// A reserve is lent in so many parts: each costs a write, and what is left of one is lost with a restart.
+constexpr std::uint64_t kParts = 20;
 // Lines form and fill by the thousand; people want to know once.
 constexpr Duration kTellEvery = 1s;
 
@@ -98,7 +100,24 @@ std::optional<std::uint64_t> Limiter::admit(std::uint64_t weight, MonoTime now) 
   if (now < blocked_until_ || window_.when(charge(weight), now) > now) return std::nullopt;
   if (!is_free() && !bucket_.admit(charge(weight), now)) return std::nullopt;
   window_.sent(++admissions_, charge(weight), now);
+  if (lent_ > 0) {
+    lent_ -= std::min(lent_, charge(weight));
+    if (scarce_ && wants() > 0) scarce_();
+  }
   return admissions_;
+}
+
+std::uint64_t Limiter::wants() const {
+  if (owed_ == 0 || !window_.is_filled(loop_.clock().now())) return 0;
+  const std::uint64_t part = std::max<std::uint64_t>(spec_.burst, spec_.reserve / kParts);
+  return lent_ > part / 2 ? 0 : std::min(owed_, part);
+}
+
+void Limiter::lend(std::uint64_t weight) {
+  owed_ = weight == 0 ? 0 : owed_ - std::min(owed_, weight);
+  lent_ += weight;
+  window_.spare(weight);
+  pump();
 }
 
 async::Task<Result<std::uint64_t>> Limiter::acquire(Ask ask) {
@@ -354,7 +373,10 @@ void Limiter::recall(const Memory& memory, bool level_is_known) {
   const MonoTime now = loop_.clock().now();
   bucket_.set_level_millionths(memory.level_millionths, now);
   if (!level_is_known) bucket_.fill(now);
-  if (!level_is_known || memory.level_millionths > 0) window_.fill(now, spec_.reserve);
+  if (!level_is_known || memory.level_millionths > 0) {
+    window_.fill(now);
+    owed_ = window_.is_filled(now) ? spec_.reserve : 0;
+  }
   blocked_until_ = now + memory.blocked_for;
   recovers_from_ = blocked_until_;
   slow_to(std::clamp(memory.thousandths, kSlowest, 1000U), now);

@@ -39,7 +39,7 @@ struct Spec {
   Duration guard{0};           ///< jitter on the way: no window at the far end sees more than the rate allows
   std::uint32_t queue = 1000;  ///< at most so many wait
   /// The far end allows this much more than `rate` says: for the time after a restart, when nobody knows what was sent
-  /// before it and all of `rate` counts as spent.
+  /// before it and all of `rate` counts as spent. It is lent in parts: see Limiter::lend.
   std::uint64_t reserve = 0;
   bool operator==(const Spec&) const = default;
 };
@@ -112,6 +112,19 @@ class Limiter {
   /// nullopt for the level: not known, so the bucket starts as if all had just been taken.
   void recall(const Memory& memory, bool level_is_known);
 
+  /// After `recall` all of the rate counts as spent for a while. What the far end allows beyond it (`reserve`) is lent
+  /// in parts by the owner, who first writes down each, since another restart may follow before the far end has
+  /// forgotten. How much is wanted now; 0: enough is there, or nothing is needed.
+  [[nodiscard]] std::uint64_t wants() const;
+  /// Gives a part; 0: there is no more.
+  void lend(std::uint64_t weight);
+  /// Called (not from within `lend`) when a part is nearly used up.
+  void when_scarce(std::function<void()> scarce) { scarce_ = std::move(scarce); }
+  /// So long the far end may count what is sent now.
+  [[nodiscard]] Duration span() const {
+    return scaled(spec_.rate ? spec_.rate->per : Duration{0}) + scaled(spec_.guard);
+  }
+
   [[nodiscard]] const std::string& key() const { return key_; }
   [[nodiscard]] const Spec& spec() const { return spec_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
@@ -170,6 +183,9 @@ class Limiter {
   Tell tell_;
   Bucket bucket_;
   Window window_;  ///< where there is a guard
+  std::function<void()> scarce_;
+  std::uint64_t owed_ = 0;  // of the reserve, not lent yet
+  std::uint64_t lent_ = 0;  // and not used yet
   std::array<Level, kPriorities> levels_;
   std::set<Place*, Before> line_;
   std::multimap<MonoTime, Place*> deadlines_;

@@ -105,7 +105,33 @@ Limiter& Limiters::at(const std::string& key) {
       limiter->recall({}, false);
     }
   }
-  return *alive_.emplace(key, Alive{.limiter = std::move(limiter), .counted = rule.counted}).first->second.limiter;
+  Limiter& made =
+      *alive_.emplace(key, Alive{.limiter = std::move(limiter), .counted = rule.counted}).first->second.limiter;
+  if (made.wants() > 0) {
+    made.when_scarce([this, key] { tasks_.spawn(lend(key)); });
+    tasks_.spawn(lend(key));
+  }
+  return made;
+}
+
+/// Written down first: another run may begin while the far end still counts what is sent in this one.
+async::Task<> Limiters::lend(std::string key) {
+  Alive& alive = alive_.at(key);  // it is counted, and stays
+  if (alive.lending) co_return;
+  alive.lending = true;
+  Limiter& limiter = *alive.limiter;
+  while (const std::uint64_t wanted = limiter.wants()) {
+    Result<std::uint64_t> part = wanted;
+    if (with_.store != nullptr) {
+      part = co_await with_.store->write(
+          "limits.lend", store::Durability::process,
+          [key, wanted, reserve = limiter.spec().reserve, span = limiter.span()](store::Changes& changes) {
+            return limits::lend(changes, key, wanted, reserve, span);
+          });
+    }
+    limiter.lend(part.value_or(0));  // without a store nothing may be taken that nobody will remember
+  }
+  alive.lending = false;
 }
 
 /// Keys come and go with agents; what is as good as new need not be kept. The counted ones are few and stay.

@@ -114,11 +114,13 @@ class Limiters {
   struct Alive {
     std::unique_ptr<Limiter> limiter;
     bool counted = false;
+    bool lending = false;  ///< of its reserve, right now
   };
   [[nodiscard]] Rule rule_for(const std::string& key) const;
   Limiter& at(const std::string& key);
   void heard(Notice notice);
   async::Task<> save(std::string key);
+  async::Task<> lend(std::string key);
   void prune();
 
   Setup with_;

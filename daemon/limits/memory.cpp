@@ -18,6 +18,10 @@ constexpr std::array kMigrations = {
       CREATE TABLE limit_run (id INTEGER PRIMARY KEY CHECK (id = 1), ended_well INTEGER NOT NULL) STRICT;
       INSERT INTO limit_run VALUES (1, 1);
     )sql"},
+    store::Migration{2, "what is lent of reserves", R"sql(
+      CREATE TABLE limit_lent (key TEXT NOT NULL, lent_us INTEGER NOT NULL, weight INTEGER NOT NULL) STRICT;
+      CREATE INDEX limit_lent_by_key ON limit_lent (key);
+    )sql"},
 };
 
 constexpr store::Sql kOverrides{"limits.overrides",
@@ -29,6 +33,12 @@ constexpr store::Sql kSetRun{"limits.set_run", "UPDATE limit_run SET ended_well 
 constexpr store::Sql kKeep{"limits.keep", "INSERT OR REPLACE INTO limit_memory VALUES (?, ?, ?, ?, ?)"};
 constexpr store::Sql kOverride{"limits.override", "INSERT OR REPLACE INTO limit_overrides VALUES (?, ?, ?, ?, ?, ?)"};
 constexpr store::Sql kDrop{"limits.drop", "DELETE FROM limit_overrides WHERE key = ?"};
+
+// The wall clock may have been set back since: then it was lent now, and counts for longer, not for ever.
+constexpr store::Sql kLentNow{"limits.lent_now", "UPDATE limit_lent SET lent_us = ?2 WHERE key = ?1 AND lent_us > ?2"};
+constexpr store::Sql kForget{"limits.forget_lent", "DELETE FROM limit_lent WHERE key = ? AND lent_us < ?"};
+constexpr store::Sql kLent{"limits.lent", "SELECT coalesce(sum(weight), 0) FROM limit_lent WHERE key = ?"};
+constexpr store::Sql kLend{"limits.lend", "INSERT INTO limit_lent VALUES (?, ?, ?)"};
 
 std::int64_t to_us(Duration d) { return std::chrono::duration_cast<std::chrono::microseconds>(d).count(); }
 
@@ -70,6 +80,21 @@ Result<void> keep(store::Changes& changes, const std::string& key, const Limiter
   const std::int64_t now = changes.now().us;
   return changes.db().run(kKeep, key, memory.level_millionths, memory.thousandths, now + to_us(memory.blocked_for),
                           now);
+}
+
+Result<std::uint64_t> lend(store::Changes& changes, const std::string& key, std::uint64_t weight, std::uint64_t reserve,
+                           Duration span) {
+  store::Database& db = changes.db();
+  const std::int64_t now = changes.now().us;
+  if (Result<void> done = db.run(kLentNow, key, now); !done) return fail(done.error());
+  if (Result<void> done = db.run(kForget, key, now - to_us(span)); !done) return fail(done.error());
+  const auto lent = db.one<std::int64_t>(kLent, key);
+  if (!lent) return fail(lent.error());
+  const std::uint64_t before = *lent ? static_cast<std::uint64_t>(std::get<0>(**lent)) : 0;
+  const std::uint64_t part = std::min(weight, reserve - std::min(reserve, before));
+  if (part == 0) return std::uint64_t{0};
+  if (Result<void> done = db.run(kLend, key, now, static_cast<std::int64_t>(part)); !done) return fail(done.error());
+  return part;
 }
 
 Result<void> mark_ended_well(store::Changes& changes) { return changes.db().run(kSetRun, true); }

@@ -22,6 +22,11 @@ Result<Recovered> take_up(store::Changes& changes);
 /// Keeps where one limiter stands.
 Result<void> keep(store::Changes& changes, const std::string& key, const Limiter::Memory& memory);
 
+/// Lends up to `weight` of a reserve, of which within the last `span` no more than `reserve` is lent, whatever was
+/// restarted in between. 0: nothing is left.
+Result<std::uint64_t> lend(store::Changes& changes, const std::string& key, std::uint64_t weight, std::uint64_t reserve,
+                           Duration span);
+
 /// What is kept is all that there is: the daemon ends.
 Result<void> mark_ended_well(store::Changes& changes);
 

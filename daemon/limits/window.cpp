@@ -7,6 +7,8 @@ namespace {
 
 // The far end's span may have both its ends in it.
 constexpr Duration kHalfOpen{1};
+// Stands for what nobody knows of; admissions are numbered from 1.
+constexpr std::uint64_t kFilled = 0;
 
 }  // namespace
 
@@ -54,10 +56,22 @@ void Window::give_back(std::uint64_t admission) {
   sent_.erase(found);
 }
 
-void Window::fill(MonoTime now, std::uint64_t reserve) {
-  give_back(0);  // admissions are numbered from 1
-  const std::uint64_t spent = most_ - std::min(most_, reserve);
-  if (total_ < spent) sent(0, spent - total_, now);
+void Window::fill(MonoTime now) {
+  give_back(kFilled);
+  if (total_ < most_) sent(kFilled, most_ - total_, now);
+}
+
+void Window::spare(std::uint64_t weight) {
+  const auto found = sent_.find(kFilled);
+  if (found == sent_.end()) return;
+  const std::uint64_t spared = std::min(weight, found->second.weight);
+  found->second.weight -= spared;
+  total_ -= spared;
+}
+
+bool Window::is_filled(MonoTime now) const {
+  const auto found = sent_.find(kFilled);
+  return found != sent_.end() && found->second.arrives + per_ + kHalfOpen > now;
 }
 
 void Window::change(std::uint64_t most, Duration per, Duration guard) {

@@ -28,8 +28,12 @@ class Window {
   void answered(std::uint64_t admission, MonoTime now);
   /// It was not sent after all.
   void give_back(std::uint64_t admission);
-  /// Nobody knows what was sent: as if all but `reserve` had been, just now.
-  void fill(MonoTime now, std::uint64_t reserve = 0);
+  /// Nobody knows what was sent: as if all had been, just now.
+  void fill(MonoTime now);
+  /// So much of what `fill` has put in may be sent after all.
+  void spare(std::uint64_t weight);
+  /// What `fill` has put in still counts.
+  [[nodiscard]] bool is_filled(MonoTime now) const;
   /// Other limits from now on; what was sent stays sent.
   void change(std::uint64_t most, Duration per, Duration guard);
 

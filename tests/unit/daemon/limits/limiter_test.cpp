@@ -84,9 +84,20 @@ TEST_CASE_METHOD(Rig, "the burst passes at once, the rest in order and in time")
   CHECK_FALSE(loop.next_timer());
 }
 
-TEST_CASE_METHOD(Rig, "what is kept in reserve is there after a restart, and no more") {
+TEST_CASE_METHOD(Rig, "what is kept in reserve is lent after a restart, in parts, and no more") {
   const auto limiter = make({.rate = Rate{100, 30s}, .burst = 10, .guard = 1s, .queue = 1000, .reserve = 20});
+  CHECK(limiter->wants() == 0);
   limiter->recall({}, false);
+  std::vector<std::uint64_t> parts;
+  const auto lend = [&] {
+    while (const std::uint64_t wanted = limiter->wants()) {
+      parts.push_back(wanted);
+      limiter->lend(wanted);
+    }
+  };
+  limiter->when_scarce([&] { loop.post(lend); });
+  lend();
+  CHECK(parts == std::vector<std::uint64_t>{10});
   async::TaskSet set(loop);
   const MonoTime start = clock.now();
   for (int i = 0; i < 30; ++i) ask(set, *limiter, {}, i);
@@ -94,6 +105,7 @@ TEST_CASE_METHOD(Rig, "what is kept in reserve is there after a restart, and no 
   CHECK(!served.empty());
   advance(20s);
   CHECK(served.size() == 20);
+  CHECK(parts == std::vector<std::uint64_t>{10, 10});
   advance(1min);
   REQUIRE(served.size() == 30);
   CHECK(served.at(20).at - start > 31s);  // all that may have been sent before has passed

@@ -36,6 +36,10 @@ struct Rig : tests::FakeTimeFixture {
                    .spec = {.rate = Rate{5, 1s}, .burst = 5},
                    .counted = true,
                    .from = "built in"},
+                  {.pattern = "far/calls",
+                   .spec = {.rate = Rate{100, 30s}, .burst = 2, .guard = 1s, .reserve = 40},
+                   .counted = true,
+                   .from = "built in"},
                   {.pattern = "mcp/*", .spec = {.rate = Rate{60, 1min}, .burst = 2}, .from = "configuration"}},
         .tell = [this](Notice notice) { notices.push_back(std::move(notice)); }});
     must(loop.block_on(limiters->recover()));
@@ -136,6 +140,40 @@ TEST_CASE_METHOD(Rig, "after a crash a counted limit starts spent; others, and o
   stop();
   start();
   permit("provider/e2b/create");
+}
+
+TEST_CASE_METHOD(Rig, "a reserve is lent once in the time that the far end counts, however often there is a restart") {
+  struct Taker {
+    static async::Task<> run(Limiters& all, std::size_t& taken) {
+      while (co_await all.acquire("far/calls", {})) ++taken;
+    }
+  };
+  std::size_t sent = 0;
+  // Each run takes what it gets for 5 s and is killed: 30 s in all, within one span of 31 s.
+  for (int run = 0; run < 6; ++run) {
+    start();
+    if (run > 0) REQUIRE(status("far/calls").spec.reserve == 40);
+    async::TaskSet set(loop);
+    if (run > 0) set.spawn(Taker::run(*limiters, sent));
+    advance(5s);
+    set.cancel_all();
+    loop.run_until_idle();
+    stop();
+  }
+  // Up to a part of those lent is lost with each restart.
+  CHECK(sent <= 40);
+  CHECK(sent > 20);
+  clock.advance(31s);
+  start();
+  std::size_t again = 0;
+  {
+    async::TaskSet set(loop);
+    set.spawn(Taker::run(*limiters, again));
+    advance(5s);
+    set.cancel_all();
+    loop.run_until_idle();
+  }
+  CHECK(again == 16);  // what the rate allows in 5 s
 }
 
 TEST_CASE_METHOD(Rig, "limiters that nobody uses any more are forgotten, not their counts") {
