@@ -152,6 +152,31 @@ void print_sync(const Value& answer) {
   print_line((outcome == "up_to_date" ? "nothing new" : outcome) + ", at " + short_id(text_of(answer, "head")));
 }
 
+void print_rebase(const Value& answer) {
+  const std::string outcome = text_of(answer, "outcome");
+  if (outcome == "conflict") {
+    print_line("nothing was changed: " + short_id(text_of(answer, "commit")) + " (" + text_of(answer, "subject") +
+               ") does not fit on the integration branch. 'swarm sync' merges instead, and lets you resolve it");
+    for (const Value& conflict : list_of(answer, "conflicts")) {
+      print_line("  " + text_of(conflict, "path") + ": " + text_of(conflict, "reason"));
+      for (const Value& hunk : list_of(conflict, "hunks")) {
+        const Value* text = hunk.find("text");
+        const Bytes* bytes = text != nullptr ? text->as_bytes() : nullptr;
+        print_text(bytes != nullptr ? bytes->data : text_of(hunk, "text"));
+      }
+    }
+    return;
+  }
+  if (outcome == "up_to_date") {
+    print_line("nothing new, at " + short_id(text_of(answer, "head")));
+    return;
+  }
+  const std::string left_out = text_of(answer, "left_out");
+  print_line(text_of(answer, "replayed") + " commit(s) on top of " + short_id(text_of(answer, "onto")) + ", at " +
+             short_id(text_of(answer, "head")) + " (was " + short_id(text_of(answer, "before")) + ")" +
+             (left_out == "0" ? "" : "; " + left_out + " left out, the integration branch has what they did"));
+}
+
 int commit(const Invocation& call) {
   const Result<Arguments> args = Arguments::read(call.words,
                                                  {{"-m", Takes::value},
@@ -247,6 +272,13 @@ int sync(const Invocation& call) {
                 print_sync);
 }
 
+int rebase(const Invocation& call) {
+  const Result<Arguments> args = Arguments::read(call.words, {{"--repo", Takes::value}}, {.most = 0});
+  if (!args) return misused(call, args.error());
+  return answer(call, *args, {.method = "git.rebase", .arguments = place_of(*args, here()), .patience = kGitPatience},
+                print_rebase);
+}
+
 constexpr std::array kGitVerbs = {
     Verb{"changes", "changes [--repo NAME]", "what is not committed in your worktree, and how your branch stands", "",
          changes},
@@ -265,6 +297,10 @@ constexpr std::array kGitVerbs = {
          "Your branch and your files get what the integration branch has. Where both changed the same lines the files\n"
          "get markers: resolve them and commit, or `--abort`.",
          sync},
+    Verb{"rebase", "rebase [--repo NAME]", "put your commits on top of what was integrated meanwhile",
+         "All of them, or none: where a commit does not fit, you are told which and where, and nothing is changed.\n"
+         "Authors, messages and trailers stay. `swarm sync` merges instead; take that once others have your commits.",
+         rebase},
 };
 
 }  // namespace

@@ -51,6 +51,7 @@ constexpr std::array kTools = {
     Tool{"diff", "git.diff", ""},
     Tool{"log", "git.log", ""},
     Tool{"sync", "git.sync", ""},
+    Tool{"rebase", "git.rebase", ""},
 };
 
 /// So deep types are told; below that anything goes, and agentd says what is wrong.

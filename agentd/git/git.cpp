@@ -7,6 +7,7 @@
 #include "agentd/git/export.hpp"
 #include "agentd/git/import.hpp"
 #include "agentd/git/look.hpp"
+#include "agentd/git/rebase.hpp"
 #include "protocol/async/blocking.hpp"
 #include "protocol/core/tests_ran.hpp"
 #include "protocol/core/utf8.hpp"
@@ -49,6 +50,14 @@ Result<Record> choose(const Layout& layout, Caller caller, const std::optional<s
   for (const Record& record : fitting) names.push_back(record.agent + "/" + record.repo);
   return fail(Code::invalid_argument, fmt::format("several worktrees could be meant: {}; say which by 'repo'{}",
                                                   fmt::join(names, ", "), for_all ? " and 'agent'" : ""));
+}
+
+Result<void> check_all_committed(const Worktree& place, const SnapshotLimits& limits) {
+  const Result<api::GitStatusReply> now = agentd::git::status(place, limits);
+  if (!now) return fail(now.error());
+  if (now->total_changes == 0) return {};
+  return fail(Code::failed_precondition, fmt::format("{} path(s) are not committed, '{}' among them: commit first",
+                                                     now->total_changes, shown(now->changes.front().path.bytes)));
 }
 
 async::Task<> send_pack(async::Loop& loop, UniqueFd pack, std::unique_ptr<wire::ByteSink> sink) {
@@ -278,6 +287,25 @@ async::Task<Result<api::GitLogReply>> Git::log(Caller caller, api::GitLogRequest
   co_return co_await async::run_blocking(loop_, std::move(job));
 }
 
+async::Task<Result<void>> Git::check_locks(Record record, std::vector<std::string> paths) {
+  if (!setup_.locked || paths.empty()) co_return {};
+  LockQuestion question{.swarm = record.swarm, .agent = record.agent, .repo = record.repo, .paths = std::move(paths)};
+  auto asking = setup_.locked(std::move(question));
+  const Result<std::vector<LockedPath>> locked = co_await std::move(asking);
+  if (!locked) co_return fail(locked.error(), "locks");
+  if (locked->empty()) co_return {};
+  std::string list;
+  for (std::size_t i = 0; i < std::min(locked->size(), kMostLocks); ++i) {
+    const LockedPath& one = (*locked)[i];
+    list += fmt::format("{}{} ({}{}{})", i == 0 ? "" : ", ", shown(one.path), one.holder,
+                        one.reason.empty() ? "" : ": ", shown(one.reason));
+  }
+  co_return fail(Code::failed_precondition,
+                 fmt::format("nothing was committed. Others have locks on {} path(s): {}. Wait for them or undo your "
+                             "change there",
+                             locked->size(), list));
+}
+
 async::Task<Result<api::GitCommitReply>> Git::commit(Caller caller, api::GitCommitRequest request) {
   const Result<Worktree> first = co_await find(caller, request.repo, request.agent);
   if (!first) co_return fail(first.error());
@@ -304,26 +332,13 @@ async::Task<Result<api::GitCommitReply>> Git::commit(Caller caller, api::GitComm
     };
     const Result<std::vector<api::GitChange>> changes = co_await async::run_blocking(loop_, std::move(compare));
     if (!changes) co_return fail(changes.error());
-    LockQuestion question{
-        .swarm = place->record.swarm, .agent = place->record.agent, .repo = place->record.repo, .paths = {}};
-    for (const api::GitChange& change : *changes) question.paths.push_back(change.path.bytes);
     // What a sync brings in was written under its author's locks.
-    const bool ask = !question.paths.empty() && !place->record.merging;
-    Result<std::vector<LockedPath>> locked = std::vector<LockedPath>();
-    if (ask) locked = co_await setup_.locked(std::move(question));
-    if (!locked) co_return fail(locked.error(), "locks");
-    if (!locked->empty()) {
-      std::string list;
-      for (std::size_t i = 0; i < std::min(locked->size(), kMostLocks); ++i) {
-        const LockedPath& one = (*locked)[i];
-        list += fmt::format("{}{} ({}{}{})", i == 0 ? "" : ", ", shown(one.path), one.holder,
-                            one.reason.empty() ? "" : ": ", shown(one.reason));
-      }
-      co_return fail(
-          Code::failed_precondition,
-          fmt::format("nothing was committed. Others have locks on {} path(s): {}. Wait for them or undo your "
-                      "change there",
-                      locked->size(), list));
+    if (!place->record.merging) {
+      std::vector<std::string> changed;
+      changed.reserve(changes->size());
+      for (const api::GitChange& change : *changes) changed.push_back(change.path.bytes);
+      const Result<void> free = co_await check_locks(place->record, std::move(changed));
+      if (!free) co_return fail(free.error());
     }
   }
   auto finish = [snapshot, place = *place, request = std::move(request)]() mutable {
@@ -353,17 +368,39 @@ async::Task<Result<api::GitSyncReply>> Git::sync(Caller caller, api::GitSyncRequ
       return fail(Code::failed_precondition,
                   "a sync with conflicts is under way: resolve the markers and commit, or sync with 'abort'");
     }
-    const Result<api::GitStatusReply> now = agentd::git::status(place, limits);
-    if (!now) return fail(now.error());
-    if (now->total_changes > 0) {
-      return fail(Code::failed_precondition, fmt::format("{} path(s) are not committed, '{}' among them: commit first",
-                                                         now->total_changes, shown(now->changes.front().path.bytes)));
-    }
+    if (const Result<void> clean = check_all_committed(place, limits); !clean) return fail(clean.error());
     return agentd::git::sync(place);
   };
   Result<api::GitSyncReply> reply = co_await async::run_blocking(loop_, std::move(job));
   if (reply && reply->outcome == api::GitSyncOutcome::merged) tell_moved(place->record, reply->head);
   co_return reply;
+}
+
+async::Task<Result<api::GitRebaseReply>> Git::rebase(Caller caller, api::GitRebaseRequest request) {
+  const Result<Worktree> first = co_await find(caller, std::move(request.repo), std::move(request.agent));
+  if (!first) co_return fail(first.error());
+  const auto guard = co_await turn(first->record.repo + "/" + first->record.agent).take();
+  const Result<Worktree> place = co_await find({}, first->record.repo, first->record.agent);
+  if (!place) co_return fail(place.error());
+  if (place->record.merging) {
+    co_return fail(Code::failed_precondition,
+                   "a sync with conflicts is under way: resolve the markers and commit, or sync with 'abort'");
+  }
+  auto making = [place = *place, limits = setup_.limits]() -> Result<Rebase> {
+    if (const Result<void> clean = check_all_committed(place, limits); !clean) return fail(clean.error());
+    return plan_rebase(place);
+  };
+  Result<Rebase> rebase = co_await async::run_blocking(loop_, std::move(making));
+  if (!rebase) co_return fail(rebase.error());
+  if (!rebase->tip) co_return std::move(rebase->reply);
+  // They are new commits, of files that somebody may have locked since the old ones were made.
+  const Result<void> free = co_await check_locks(place->record, rebase->paths);
+  if (!free) co_return fail(free.error());
+  auto finish = [place = *place, rebase = *rebase] { return finish_rebase(place, rebase); };
+  const Result<void> done = co_await async::run_blocking(loop_, std::move(finish));
+  if (!done) co_return fail(done.error());
+  tell_moved(place->record, rebase->reply.head);
+  co_return std::move(rebase->reply);
 }
 
 }  // namespace swarm::agentd::git

@@ -115,6 +115,7 @@ class Git {
   async::Task<Result<api::GitCommitReply>> commit(Caller caller, api::GitCommitRequest request);
   async::Task<Result<api::GitStatusReply>> status(Caller caller, api::GitStatusRequest request);
   async::Task<Result<api::GitSyncReply>> sync(Caller caller, api::GitSyncRequest request);
+  async::Task<Result<api::GitRebaseReply>> rebase(Caller caller, api::GitRebaseRequest request);
 
  private:
   /// The worktree that a caller means. `repo` may be open where there is only one.
@@ -122,6 +123,8 @@ class Git {
   /// The repository that a caller means without a worktree.
   async::Task<Result<std::string>> find_repository(std::optional<std::string> repo);
   async::Task<Result<Worktree>> integrator(std::string repo, std::string swarm);
+  /// `failed_precondition` names the locks of others on what an agent wants to commit.
+  async::Task<Result<void>> check_locks(Record record, std::vector<std::string> paths);
   async::Turn& turn(const std::string& of);
   void tell_moved(const Record& record, const std::string& commit);
   /// Ends what was reserved for changes that are now merged, or that nobody will hand in.

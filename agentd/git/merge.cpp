@@ -90,20 +90,17 @@ std::string short_name(const std::string& candidate) {
 
 }  // namespace
 
-Result<Merged> merge_commits(git_repository* repository, const std::vector<Oid>& shallow, const Oid& ours,
-                             const Oid& theirs, const Sides& labels) {
-  const Result<Index> index = merge_index(repository, shallow, ours, theirs);
-  if (!index) return fail(index.error());
+Result<Merged> read_merged(git_repository* repository, git_index* index, const Sides& labels) {
   Merged merged;
-  if (git_index_has_conflicts(index->get()) == 0) {
-    const Result<Oid> tree = write_tree(repository, index->get());
+  if (git_index_has_conflicts(index) == 0) {
+    const Result<Oid> tree = write_tree(repository, index);
     if (!tree) return fail(tree.error());
     merged.tree = *tree;
     return merged;
   }
-  const Result<std::vector<ConflictedPath>> conflicts = read_conflicts(repository, index->get(), labels);
+  const Result<std::vector<ConflictedPath>> conflicts = read_conflicts(repository, index, labels);
   if (!conflicts) return fail(conflicts.error());
-  git_index_conflict_cleanup(index->get());
+  git_index_conflict_cleanup(index);
   for (const ConflictedPath& one : *conflicts) {
     git_index_entry entry{};
     entry.path = one.conflict.path.bytes.c_str();
@@ -115,13 +112,20 @@ Result<Merged> merge_commits(git_repository* repository, const std::vector<Oid>&
                code < 0) {
       return failed(code, "write conflict");
     }
-    if (const int code = git_index_add(index->get(), &entry); code < 0) return failed(code, "write conflict");
+    if (const int code = git_index_add(index, &entry); code < 0) return failed(code, "write conflict");
     merged.conflicts.push_back(one.conflict);
   }
-  const Result<Oid> tree = write_tree(repository, index->get());
+  const Result<Oid> tree = write_tree(repository, index);
   if (!tree) return fail(tree.error());
   merged.marked_tree = *tree;
   return merged;
+}
+
+Result<Merged> merge_commits(git_repository* repository, const std::vector<Oid>& shallow, const Oid& ours,
+                             const Oid& theirs, const Sides& labels) {
+  const Result<Index> index = merge_index(repository, shallow, ours, theirs);
+  if (!index) return fail(index.error());
+  return read_merged(repository, index->get(), labels);
 }
 
 Result<Plan> plan_merge(const Worktree& integrator, const api::GitMergeRequest& request) {

@@ -14,4 +14,8 @@ struct ConflictedPath {
 
 Result<std::vector<ConflictedPath>> read_conflicts(git_repository* repository, git_index* index, const Sides& labels);
 
+/// The trees that an index of libgit2's merge stands for. What cannot be merged is taken out of the index. New objects
+/// are stored.
+Result<Merged> read_merged(git_repository* repository, git_index* index, const Sides& labels);
+
 }  // namespace swarm::agentd::git

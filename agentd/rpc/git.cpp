@@ -250,6 +250,7 @@ void bind_git(wire::Router& router, Git& git, const Team& team) {
   bind_for(router, git, team, in::kGitCommit, &Git::commit);
   bind_for(router, git, team, in::kGitStatus, &Git::status);
   bind_for(router, git, team, in::kGitSync, &Git::sync);
+  bind_for(router, git, team, in::kGitRebase, &Git::rebase);
 }
 
 }  // namespace swarm::agentd

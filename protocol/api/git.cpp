@@ -24,13 +24,15 @@ template const TypeInfo& type_of<GitStatusRequest>();
 template const TypeInfo& type_of<GitStatusReply>();
 template const TypeInfo& type_of<GitSyncRequest>();
 template const TypeInfo& type_of<GitSyncReply>();
+template const TypeInfo& type_of<GitRebaseRequest>();
+template const TypeInfo& type_of<GitRebaseReply>();
 template const TypeInfo& type_of<GitCommitted>();
 
 std::span<const MethodInfo* const> git_methods() {
-  static constexpr std::array<const MethodInfo*, 11> kAll = {
+  static constexpr std::array<const MethodInfo*, 12> kAll = {
       &inside::kGitImport, &inside::kGitRefs,   &inside::kGitWorktree, &inside::kGitRemoveWorktree,
       &inside::kGitMerge,  &inside::kGitDiff,   &inside::kGitLog,      &inside::kGitExport,
-      &inside::kGitCommit, &inside::kGitStatus, &inside::kGitSync};
+      &inside::kGitCommit, &inside::kGitStatus, &inside::kGitSync,     &inside::kGitRebase};
   return kAll;
 }
 

@@ -158,6 +158,62 @@ struct GitSyncReply {
   }
 };
 
+enum class GitRebaseOutcome : std::uint8_t { up_to_date, rebased, conflict, unknown };
+
+template <class D>
+void describe_enum(D& d, GitRebaseOutcome*) {
+  d.type("GitRebaseOutcome", "How a rebase ended.");
+  d.value("up_to_date", GitRebaseOutcome::up_to_date, "The branch had everything.");
+  d.value("rebased", GitRebaseOutcome::rebased, "The branch's own commits stand on the integration branch now.");
+  d.value("conflict", GitRebaseOutcome::conflict, "A commit does not fit there; nothing was changed.");
+  d.value("unknown", GitRebaseOutcome::unknown, "An outcome of a newer version.");
+  d.unknown(GitRebaseOutcome::unknown);
+}
+
+struct GitRebaseRequest {
+  std::optional<std::string> repo;
+  std::optional<std::string> agent;
+  bool operator==(const GitRebaseRequest&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("GitRebaseRequest", "Put a branch's own commits on top of the integration branch.");
+    d.field("repo", &GitRebaseRequest::repo, "The repository; needed where the caller has several.")
+        .non_empty()
+        .max_length(100);
+    d.field("agent", &GitRebaseRequest::agent, "Who, where uids do not tell.").non_empty().max_length(100);
+  }
+};
+
+struct GitRebaseReply {
+  GitRebaseOutcome outcome = GitRebaseOutcome::unknown;
+  std::string head;
+  std::string before;
+  std::string onto;
+  std::uint64_t replayed = 0;
+  std::uint64_t left_out = 0;
+  std::optional<std::string> commit;
+  std::optional<std::string> subject;
+  std::vector<GitConflict> conflicts;
+  bool operator==(const GitRebaseReply&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("GitRebaseReply", "How a rebase ended.");
+    d.field("outcome", &GitRebaseReply::outcome, "How.").required();
+    d.field("head", &GitRebaseReply::head, "The branch's commit.").required();
+    d.field("before", &GitRebaseReply::before, "The one that it had.").required();
+    d.field("onto", &GitRebaseReply::onto, "The integration branch's commit.").required();
+    d.field("replayed", &GitRebaseReply::replayed, "Commits that were made anew.").required();
+    d.field("left_out", &GitRebaseReply::left_out,
+            "Commits that were not: merges of the integration branch, and those whose change is there already.")
+        .required();
+    d.field("commit", &GitRebaseReply::commit, "With `conflict`: the commit that does not fit.");
+    d.field("subject", &GitRebaseReply::subject, "The first line of its message.");
+    d.field("conflicts", &GitRebaseReply::conflicts, "Where it does not fit.");
+  }
+};
+
 /// The methods as agentd serves them.
 namespace inside {
 
@@ -242,6 +298,19 @@ inline constexpr Method<GitSyncRequest, GitSyncReply> kGitSync{{
     .caller = Caller::both,
     .effect = Effect::changes,
     .errors = {kNoSuchRepo, {Code::failed_precondition, "the worktree has changes that are not committed"}},
+}};
+inline constexpr Method<GitRebaseRequest, GitRebaseReply> kGitRebase{{
+    .name = "git.rebase",
+    .doc =
+        "Makes a branch's own commits anew on top of the integration branch: all of them, or none where one does not "
+        "fit. Authors, messages and trailers stay. The old tip is kept under `refs/swarm/before/`.",
+    .caller = Caller::both,
+    .effect = Effect::changes,
+    .errors =
+        {kNoSuchRepo,
+         {Code::failed_precondition,
+          "the worktree has changes that are not committed, a sync with conflicts is under way, another agent has "
+          "a lock on a path, or a merge on the branch holds more than a merge"}},
 }};
 
 }  // namespace inside

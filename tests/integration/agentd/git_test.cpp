@@ -340,6 +340,46 @@ TEST_CASE_METHOD(TeamGit, "git: candidates are tested as the integrator, and wha
   CHECK(root_git({"fsck", "--strict", "--full", "--no-dangling"}).empty());
 }
 
+TEST_CASE_METHOD(TeamGit, "git: an agent puts its commits on top of what was integrated, or is told why not") {
+  const auto zero = join("agent-0");
+  const auto one = join("agent-1");
+  import(host.repository("host"));
+  const std::string mine = worktree("agent-0");
+  const std::string theirs = worktree("agent-1");
+  put(zero, mine + "/feature", "done\n");
+  REQUIRE(swarm(zero, {"commit", "-m", "Feature"}, mine).code == 0);
+  put(one, theirs + "/other", "other\n");
+  REQUIRE(swarm(one, {"commit", "-m", "Other", "--task", "tsk_1"}, theirs).code == 0);
+  const auto merged =
+      ask(inside::kGitMerge, {.repo = "repo", .swarm = "one", .candidate = "swarm/one/agent-0", .message = {"Merge"}});
+  REQUIRE(merged.outcome == api::GitMergeOutcome::merged);
+  CHECK(swarm(one, {"rebase", "--abort"}, theirs).code == 2);
+  const Output rebased = swarm(one, {"rebase"}, theirs);
+  INFO(rebased.out << rebased.err);
+  CHECK(rebased.code == 0);
+  CHECK(rebased.out.starts_with("1 commit(s) on top of " + merged.commit.value_or("").substr(0, 10)));
+  CHECK(GitRig::read(theirs + "/feature") == "done\n");
+  struct stat info{};
+  REQUIRE(stat((theirs + "/feature").c_str(), &info) == 0);
+  CHECK(info.st_uid == one.uid);
+  CHECK(root_git({"log", "-1", "--format=%an|%s|%P|%(trailers:key=Swarm-Task,valueonly)", "swarm/one/agent-1"}) ==
+        "agent-1|Other|" + merged.commit.value_or("") + "|tsk_1");
+  CHECK(git(one, {"status", "--porcelain"}, theirs).out.empty());
+
+  put(zero, mine + "/other", "another\n");
+  REQUIRE(swarm(zero, {"commit", "-m", "Another"}, mine).code == 0);
+  const auto next =
+      ask(inside::kGitMerge, {.repo = "repo", .swarm = "one", .candidate = "swarm/one/agent-0", .message = {"Merge"}});
+  REQUIRE(next.outcome == api::GitMergeOutcome::merged);
+  const std::string before = root_git({"rev-parse", "swarm/one/agent-1"});
+  const Output conflict = swarm(one, {"rebase"}, theirs);
+  CHECK(conflict.out.starts_with("nothing was changed: " + before.substr(0, 10) + " (Other) does not fit"));
+  CHECK(conflict.out.contains("<<<<<<< integration\nanother\n"));
+  CHECK(root_git({"rev-parse", "swarm/one/agent-1"}) == before);
+  CHECK(GitRig::read(theirs + "/other") == "other\n");
+  CHECK(root_git({"fsck", "--strict", "--full", "--no-dangling"}).empty());
+}
+
 TEST_CASE_METHOD(TeamGit,
                  "git: over the tunnel and back the repository is the same, and only names of the swarm move") {
   join("agent-0");
