@@ -119,16 +119,26 @@ void add_summary(Document& document, const Material& material) {
         fmt::format("Look here first: this changes protected path{} {}. A push of it waits for a person.",
                     swarm.protected_paths.size() == 1 ? "" : "s", joined(swarm.protected_paths)));
   }
+  const bool several = !swarm.repos.empty();
   std::vector<std::vector<std::string>> rows{
-      {"State", swarm.reason.empty() ? name_of(swarm.state) : name_of(swarm.state) + ": " + swarm.reason},
-      {"Repository", swarm.repo},
-      {"Base", swarm.base + " at " + swarm.base_commit},
-      {"Result", swarm.published.empty() ? "no branch was set" : swarm.branch + " at " + swarm.published},
-      {"Tested by", swarm.test_command},
-      {"Reviewed by",
-       swarm.review.reviewers == 0 ? "nobody" : fmt::format("{} other than the author", swarm.review.reviewers)},
-      {"Workflow", swarm.workflow + ", run " + swarm.run},
-      {"Began", local_time(swarm.created_us)}};
+      {"State", swarm.reason.empty() ? name_of(swarm.state) : name_of(swarm.state) + ": " + swarm.reason}};
+  if (!several) rows.push_back({"Repository", swarm.repo});
+  for (const api::SwarmRepo& repo : swarm.repos) {
+    const std::string landed = repo.head.empty()        ? "nothing of it was changed"
+                               : repo.published.empty() ? repo.head + " merged, no branch was set"
+                                                        : swarm.branch + " at " + repo.published;
+    rows.push_back({"Repository " + repo.name, fmt::format("{} from {}: {}", repo.repo, repo.base_commit, landed)});
+  }
+  if (!several) {
+    rows.push_back({"Base", swarm.base + " at " + swarm.base_commit});
+    rows.push_back({"Result", swarm.published.empty() ? "no branch was set" : swarm.branch + " at " + swarm.published});
+  }
+  rows.insert(rows.end(), {{"Tested by", swarm.test_command},
+                           {"Reviewed by", swarm.review.reviewers == 0
+                                               ? "nobody"
+                                               : fmt::format("{} other than the author", swarm.review.reviewers)},
+                           {"Workflow", swarm.workflow + ", run " + swarm.run},
+                           {"Began", local_time(swarm.created_us)}});
   if (swarm.ended_us) {
     rows.push_back({"Took", human_duration(std::chrono::milliseconds((*swarm.ended_us - swarm.created_us) / 1000))});
   }

@@ -66,13 +66,13 @@ async::Task<Result<int>> show(Context& context, SwarmTarget target) {
   co_return kExitOk;
 }
 
-async::Task<Result<int>> log(Context& context, SwarmTarget target, std::uint32_t limit) {
+async::Task<Result<int>> log(Context& context, SwarmTarget target, api::SwarmLogRequest request) {
   Result<std::unique_ptr<Client>> client = co_await Client::open(context);
   if (!client) co_return fail(client.error());
   const Result<api::SwarmInfo> swarm = co_await find_swarm(**client, std::move(target));
   if (!swarm) co_return fail(swarm.error());
   const Result<api::SwarmLogReply> reply =
-      co_await (*client)->call(api::kSwarmLog, in_swarm<api::SwarmLogRequest>(swarm->id, {.limit = limit}));
+      co_await (*client)->call(api::kSwarmLog, in_swarm<api::SwarmLogRequest>(swarm->id, std::move(request)));
   if (!reply) co_return fail(reply.error());
   if (context.printer.json()) {
     context.printer.document_of(*reply);
@@ -112,8 +112,13 @@ async::Task<Result<int>> fetch(Context& context, SwarmTarget target) {
   if (context.printer.json()) {
     context.printer.document_of(*reply);
   } else {
-    context.printer.line(
-        fmt::format("{} {} {}", one_line(reply->ref), reply->moved ? "is set to" : "is at", reply->commit));
+    const char* verb = reply->moved ? "is set to" : "is at";
+    if (reply->repos.empty()) context.printer.line(fmt::format("{} {} {}", one_line(reply->ref), verb, reply->commit));
+    for (const api::SwarmFetched& repo : reply->repos) {
+      context.printer.line(repo.commit.empty() ? fmt::format("{}: nothing was changed", one_line(repo.name))
+                                               : fmt::format("{}: {} {} {}", one_line(repo.name), one_line(reply->ref),
+                                                             verb, repo.commit));
+    }
   }
   co_return kExitOk;
 }
@@ -199,22 +204,30 @@ void add_swarm_commands(CLI::App& root, Selection& selection) {
   auto limit = std::make_shared<std::uint32_t>(100);
   add_swarm_target(logging, *log_target);
   logging.add_option("-n,--limit", *limit, "At most so many (100)")->type_name("N")->check(CLI::Range(1, 1000));
-  logging.callback([&selection, log_target, limit] {
-    selection.action = [log_target, limit](Context& context) { return log(context, *log_target, *limit); };
+  auto log_repo = std::make_shared<std::string>();
+  logging.add_option("--repo", *log_repo, "Of several repositories this one alone, with the commits of its branch")
+      ->type_name("NAME");
+  logging.callback([&selection, log_target, limit, log_repo] {
+    selection.action = [=](Context& context) {
+      return log(context, *log_target, {.limit = *limit, .repo = non_empty(*log_repo)});
+    };
   });
 
   CLI::App& diffing = add_command(group, selection, "diff", "Show what a swarm, or one of its agents, has changed",
                                   "  swarmctl swarm diff login --stat\n"
-                                  "  swarmctl swarm diff login --agent agent-2\n");
+                                  "  swarmctl swarm diff login --agent agent-2\n"
+                                  "  swarmctl swarm diff login --repo web\n");
   auto diff_target = std::make_shared<SwarmTarget>();
   auto agent = std::make_shared<std::string>();
   auto stat = std::make_shared<bool>(false);
   add_swarm_target(diffing, *diff_target);
   diffing.add_option("--agent", *agent, "What this agent has on its branch; else what was merged")->type_name("AGENT");
+  auto diff_repo = std::make_shared<std::string>();
+  diffing.add_option("--repo", *diff_repo, "Of several repositories this one alone")->type_name("NAME");
   diffing.add_flag("--stat", *stat, "Only which files, and how much of each");
-  diffing.callback([&selection, diff_target, agent, stat] {
+  diffing.callback([&selection, diff_target, agent, diff_repo, stat] {
     selection.action = [=](Context& context) {
-      return diff(context, *diff_target, {.agent = non_empty(*agent), .stat = *stat});
+      return diff(context, *diff_target, {.agent = non_empty(*agent), .repo = non_empty(*diff_repo), .stat = *stat});
     };
   });
 

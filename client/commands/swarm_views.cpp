@@ -107,8 +107,9 @@ Fields swarm_fields(const api::SwarmInfo& swarm, WallTime now) {
   if (swarm.repos.empty()) fields.add("Repository", one_line(swarm.repo));
   for (const api::SwarmRepo& repo : swarm.repos) {
     fields.add("Repository",
-               fmt::format("{} as {} from {}{}", one_line(repo.repo), one_line(repo.name), short_id(repo.base_commit),
-                           repo.head.empty() ? "" : ", merged " + short_id(repo.head)));
+               fmt::format("{} as {} from {}{}{}", one_line(repo.repo), one_line(repo.name), short_id(repo.base_commit),
+                           repo.head.empty() ? "" : ", merged " + short_id(repo.head),
+                           repo.published.empty() ? "" : ", branch at " + short_id(repo.published)));
   }
   fields.add("Base", fmt::format("{} ({})", one_line(swarm.base), short_id(swarm.base_commit)));
   fields.add("Branch", swarm.published.empty()
@@ -199,9 +200,14 @@ Table proposal_table(const std::vector<api::ProposalInfo>& proposals) {
 }
 
 Table commit_table(const std::vector<api::SwarmCommit>& commits) {
-  Table table({{"COMMIT"}, {"AUTHOR"}, {"SUBJECT", Align::left, Fit::shorten}});
+  const bool several = std::ranges::any_of(commits, [](const api::SwarmCommit& one) { return !one.repos.empty(); });
+  std::vector<Column> columns = {{"COMMIT"}, {"AUTHOR"}, {"SUBJECT", Align::left, Fit::shorten}};
+  if (several) columns.insert(columns.end() - 1, Column{"IN"});
+  Table table(std::move(columns));
   for (const api::SwarmCommit& commit : commits) {
-    table.add({short_id(commit.commit), one_line(commit.author), one_line(commit.subject)});
+    std::vector<Cell> row = {short_id(commit.commit), one_line(commit.author), one_line(commit.subject)};
+    if (several) row.insert(row.end() - 1, one_line(fmt::format("{}", fmt::join(commit.repos, ", "))));
+    table.add(std::move(row));
   }
   return table;
 }

@@ -189,10 +189,13 @@ async::Task<Result<std::vector<std::string>>> Keep::changed_paths(std::string fr
   co_return split(*paths, '\0');
 }
 
-Result<std::unique_ptr<wire::ByteSource>> Keep::diff(std::string from, std::string to) const {
+Result<std::unique_ptr<wire::ByteSource>> Keep::diff(std::string from, std::string to, std::string below) const {
   if (const Result<void> ok = check_ids({from, to}); !ok) return fail(ok.error());
-  return program_.stream_out(
-      call({"diff", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", std::move(from), std::move(to)}));
+  std::vector<std::string> words = {"diff", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames"};
+  if (!below.empty()) words.push_back("--relative=" + below);
+  words.push_back(std::move(from));
+  words.push_back(std::move(to));
+  return program_.stream_out(call(std::move(words)));
 }
 
 async::Task<Result<void>> Keep::check() const {

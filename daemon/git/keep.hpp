@@ -12,6 +12,8 @@
 // Opening one clears what a crash left in it, which is only right while nobody else has it: `Keeps` (keeps.hpp) is the
 // one that opens and removes them, and everybody who wants the same one shares it.
 
+#include <optional>
+
 #include "daemon/git/source.hpp"
 #include "protocol/async/event.hpp"
 
@@ -44,6 +46,9 @@ struct Publication {
   enum class Existing { refuse, replace } existing = Existing::refuse;
   /// Only say whether it could be done.
   enum class Depth { look, all } depth = Depth::all;
+  /// Where the branch stands, empty where there is none, as a look has found it: `failed_precondition` where it stands
+  /// elsewhere now. Without it, wherever it stands.
+  std::optional<std::string> before = std::nullopt;
 };
 
 /// What was published.
@@ -79,13 +84,16 @@ class Keep {
   async::Task<Result<std::vector<std::string>>> changed_paths(std::string from, std::string to) const;
 
   /// A unified diff as it comes, without colours and external programs.
-  Result<std::unique_ptr<wire::ByteSource>> diff(std::string from, std::string to) const;
+  /// Of `below` only what is in that directory, with paths as seen from there.
+  Result<std::unique_ptr<wire::ByteSource>> diff(std::string from, std::string to, std::string below = "") const;
 
   /// Copies a commit into the user's repository and sets the branch. Idempotent. `failed_precondition` when the branch
   /// is checked out there or holds other commits, `permission_denied` where the repository is another user's.
   async::Task<Result<Published>> publish(Publication publication) const;
 
-  /// Puts a branch back to where it was, if it still stands where `publish` has set it.
+  /// Puts a branch back to where it was. Idempotent: one that does not stand where `publish` sets it was not set, was
+  /// put back already or is somebody else's now, and a repository that is not there any more has none; nothing is done
+  /// then.
   async::Task<Result<void>> withdraw(std::string repository, Published published) const;
 
   /// Checks everything: `failed_precondition` with what git says.

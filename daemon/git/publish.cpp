@@ -10,6 +10,8 @@
 namespace swarm::git {
 namespace {
 
+namespace fs = std::filesystem;
+
 /// The worktree that has `ref` checked out; empty when none has.
 std::string checked_out_at(const std::string& listing, const std::string& ref) {
   std::string place;
@@ -52,6 +54,10 @@ async::Task<Result<Published>> Keep::publish(Publication publication) const {
   if (!old) co_return fail(old.error());
   Published done{.branch = publication.branch, .commit = commit, .before = trimmed(old->out)};
   if (done.before == commit) co_return done;
+  if (publication.before && done.before != *publication.before) {
+    co_return fail(Code::failed_precondition, fmt::format("branch '{}' was moved meanwhile, to {}", publication.branch,
+                                                          done.before.empty() ? "nothing" : done.before.substr(0, 12)));
+  }
 
   const Result<std::string> worktrees = co_await program_.run(call_there({"worktree", "list", "--porcelain", "-z"}));
   if (!worktrees) co_return fail(worktrees.error());
@@ -106,12 +112,18 @@ async::Task<Result<Published>> Keep::publish(Publication publication) const {
 }
 
 async::Task<Result<void>> Keep::withdraw(std::string repository, Published published) const {
-  if (published.before == published.commit) co_return {};
+  std::error_code unknown;
+  if (published.before == published.commit || (!fs::exists(repository, unknown) && !unknown)) co_return {};
   const auto user = co_await Source::open(program_, repository, directory_ + "/unused");
   if (!user) co_return fail(user.error());
   GitCall update{.git_dir = (*user)->info().common_dir,
                  .arguments = {"-c", "core.logAllRefUpdates=true", "update-ref", "-m", "swarmd: withdrawn", "--stdin"}};
   const std::string ref = "refs/heads/" + published.branch;
+  GitCall look = update;
+  look.arguments = {"rev-parse", "--verify", "--quiet", ref};
+  const Result<async::CommandOutput> stands = co_await program_.ask(std::move(look));
+  if (!stands) co_return fail(stands.error());
+  if (trimmed(stands->out) != published.commit) co_return {};
   update.input = published.before.empty() ? fmt::format("delete {} {}\n", ref, published.commit)
                                           : fmt::format("update {} {} {}\n", ref, published.before, published.commit);
   const Result<std::string> updated = co_await program_.run(std::move(update));

@@ -3,11 +3,28 @@
 
 #include "daemon/swarm/swarms.hpp"
 #include "daemon/swarm/words.hpp"
+#include "protocol/core/utf8.hpp"
 
 namespace swarm::swarms {
 
 using api::SwarmState;
 using api::SwarmStep;
+
+namespace {
+
+/// One of a swarm's several repositories, by its name inside.
+Result<api::SwarmRepo> repo_named(const api::SwarmInfo& info, const std::string& name) {
+  std::string known;
+  for (const api::SwarmRepo& repo : info.repos) {
+    if (repo.name == name) return repo;
+    known += (known.empty() ? "" : ", ") + repo.name;
+  }
+  return fail(Code::not_found,
+              known.empty() ? fmt::format("swarm {} works on one repository; leave '{}' away", info.name, shown(name))
+                            : fmt::format("swarm {} has no repository '{}', but {}", info.name, shown(name), known));
+}
+
+}  // namespace
 
 async::Task<Result<api::SwarmInfo>> Swarms::shutdown(std::optional<std::string> what,
                                                      api::SwarmShutdownRequest request) {
@@ -142,9 +159,13 @@ async::Task<Result<api::SwarmFetchReply>> Swarms::fetch(std::optional<std::strin
   }
   Result<git::Published> published = co_await publish(swarm, false);
   if (!published) co_return fail(published.error());
-  co_return api::SwarmFetchReply{.ref = "refs/heads/" + published->branch,
-                                 .commit = published->commit,
-                                 .moved = published->before != published->commit};
+  api::SwarmFetchReply reply{.ref = "refs/heads/" + published->branch,
+                             .commit = published->commit,
+                             .moved = published->before != published->commit};
+  for (const api::SwarmRepo& repo : swarm->record.info.repos) {
+    reply.repos.push_back({.name = repo.name, .repo = repo.repo, .commit = repo.published});
+  }
+  co_return reply;
 }
 
 std::shared_ptr<Swarm> Swarms::detached(Record record) {
@@ -231,21 +252,42 @@ async::Task<Result<api::SwarmDiffReply>> Swarms::diff(std::optional<std::string>
   if (to.empty()) {
     co_return fail(Code::failed_precondition, fmt::format("swarm {} has merged nothing yet", record->info.name));
   }
+  std::string below;
+  if (request.repo) {
+    const Result<api::SwarmRepo> repo = repo_named(swarm->record.info, *request.repo);
+    if (!repo) co_return fail(repo.error());
+    below = repo->name + "/";
+  }
   Result<api::SwarmDiffReply> reply =
-      co_await swarm->repository.diff(record->info.base_commit, to, request.stat, request.max_bytes);
+      co_await swarm->repository.diff(record->info.base_commit, to, request.stat, request.max_bytes, std::move(below));
   co_return reply;
 }
 
 async::Task<Result<api::SwarmLogReply>> Swarms::log(std::optional<std::string> what, api::SwarmLogRequest request) {
   Result<Record> record = co_await load_record(std::move(what));
   if (!record) co_return fail(record.error());
+  std::string from = record->info.base_commit;
+  std::string to = record->info.head;
+  if (request.repo) {
+    Result<api::SwarmRepo> repo = repo_named(record->info, *request.repo);
+    if (!repo) co_return fail(repo.error());
+    from = std::move(repo->base_commit);
+    to = std::move(repo->head);
+  }
   api::SwarmLogReply reply;
-  if (record->info.head.empty()) co_return reply;
+  if (to.empty()) co_return reply;
   Repository repository(keeps_, keep_of(record->info.id));
-  Result<std::vector<api::SwarmCommit>> commits =
-      co_await repository.log(record->info.base_commit, record->info.head, request.limit);
+  Result<std::vector<api::SwarmCommit>> commits = co_await repository.log(from, to, request.limit);
   if (!commits) co_return fail(commits.error());
   reply.commits = std::move(*commits);
+  if (request.repo) co_return reply;
+  for (const api::SwarmRepo& repo : record->info.repos) {
+    const Result<std::set<std::string>> about = co_await repository.commits_about(from, to, repo.name + "/");
+    if (!about) co_return fail(about.error());
+    for (api::SwarmCommit& commit : reply.commits) {
+      if (about->contains(commit.commit)) commit.repos.push_back(repo.name);
+    }
+  }
   co_return reply;
 }
 
@@ -262,22 +304,10 @@ async::Task<Result<api::SwarmInfo>> Swarms::discard(std::optional<std::string> w
   if (swarm == nullptr) {
     swarm = detached(*record);
   }
-  std::vector<api::SwarmRepo> branches = record->info.repos;
-  if (branches.empty()) branches.push_back({.repo = record->info.repo, .published = record->info.published});
-  for (const api::SwarmRepo& repo : branches) {
-    if (!request.branch || repo.published.empty()) continue;
-    // Compare and delete: a branch that somebody has moved on is not ours any more.
-    const Result<async::CommandOutput> deleted =
-        co_await with_.git.ask({.git_dir = {},
-                                .cwd = repo.repo,
-                                .arguments = {"update-ref", "-d", "refs/heads/" + record->info.branch, repo.published},
-                                .env = {},
-                                .input = {}});
+  if (const Result<void> settled = co_await settle_publication(swarm); !settled) co_return fail(settled.error());
+  if (request.branch) {
+    const Result<void> deleted = co_await remove_branches(swarm);
     if (!deleted) co_return fail(deleted.error());
-    if (deleted->status.code != 0) {
-      co_return fail(Code::failed_precondition, fmt::format("branch {} does not stand any more where it was set: {}",
-                                                            record->info.branch, deleted->err));
-    }
   }
   const Result<void> removed = co_await swarm->repository.remove();
   if (!removed) co_return fail(removed.error());

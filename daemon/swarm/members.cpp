@@ -87,26 +87,4 @@ async::Task<Result<std::vector<api::SwarmRepo>>> Swarms::split_heads(std::shared
   co_return repos;
 }
 
-async::Task<Result<git::Published>> Swarms::publish_members(std::shared_ptr<Swarm> swarm, bool replace) {
-  const api::SwarmInfo info = swarm->record.info;
-  std::vector<git::Publication> publications;
-  for (const api::SwarmRepo& repo : info.repos) {
-    if (repo.head.empty()) continue;  // nothing of it was changed
-    publications.push_back(
-        {.repository = repo.repo,
-         .commit = repo.head,
-         .branch = info.branch,
-         .existing = replace ? git::Publication::Existing::replace : git::Publication::Existing::refuse,
-         .depth = git::Publication::Depth::all});
-  }
-  const Result<std::vector<git::Published>> published = co_await swarm->repository.publish_all(std::move(publications));
-  if (!published) co_return fail(published.error());
-  const Result<void> written = co_await change(swarm, [head = info.head](Record& record) {
-    record.info.published = head;
-    for (api::SwarmRepo& repo : record.info.repos) repo.published = repo.head;
-  });
-  if (!written) co_return fail(written.error());
-  co_return git::Published{.branch = info.branch, .commit = info.head, .before = info.published};
-}
-
 }  // namespace swarm::swarms

@@ -26,16 +26,22 @@ constexpr std::array kMigrations = {
       CREATE INDEX swarms_living ON swarms (created_us, id) WHERE over = 0;
       CREATE INDEX swarms_age ON swarms (created_us DESC, id DESC);
     )sql"},
+    store::Migration{2, "publications that were begun", R"sql(
+      ALTER TABLE swarms ADD COLUMN publishing INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX swarms_publishing ON swarms (created_us, id) WHERE publishing = 1;
+    )sql"},
 };
 
 constexpr store::Sql kInsert{"swarms.insert",
                              "INSERT INTO swarms (id, name, over, discarded, sandbox, created_us, info, hidden) "
                              "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
 constexpr store::Sql kUpdate{"swarms.update",
-                             "UPDATE swarms SET name = ?, over = ?, discarded = ?, sandbox = ?, info = ?, hidden = ? "
-                             "WHERE id = ?"};
+                             "UPDATE swarms SET name = ?, over = ?, discarded = ?, publishing = ?, sandbox = ?, "
+                             "info = ?, hidden = ? WHERE id = ?"};
 constexpr store::Sql kTaken{"swarms.taken", "SELECT id FROM swarms WHERE name = ? AND discarded = 0"};
 constexpr store::Sql kLiving{"swarms.living", "SELECT info, hidden FROM swarms WHERE over = 0 ORDER BY created_us, id"};
+constexpr store::Sql kPublishing{"swarms.publishing",
+                                 "SELECT info, hidden FROM swarms WHERE publishing = 1 ORDER BY created_us, id"};
 constexpr store::Sql kOne{"swarms.one", "SELECT info, hidden FROM swarms WHERE id = ?"};
 constexpr store::Sql kPage{"swarms.page",
                            "SELECT info, hidden FROM swarms WHERE (? OR over = 0) AND (created_us, id) < (?, ?) "
@@ -165,13 +171,18 @@ Result<void> insert(store::Database& db, const Record& record) {
 
 Result<void> update(store::Database& db, const Record& record) {
   const api::SwarmInfo& info = record.info;
-  Result<void> done = db.run(kUpdate, info.name, is_over(info.state), is_discarded(record), info.sandbox, pack(info),
-                             pack(record.hidden), info.id);
+  Result<void> done =
+      db.run(kUpdate, info.name, is_over(info.state), is_discarded(record), record.hidden.publishing.has_value(),
+             info.sandbox, pack(info), pack(record.hidden), info.id);
   if (done && db.changes() != 1) return fail(Code::internal, fmt::format("swarm {} is not in the store", info.id));
   return done;
 }
 
 Result<std::vector<Record>> load_living(store::Database& db) { return read_records(db.all<Bytes, Bytes>(kLiving)); }
+
+Result<std::vector<Record>> load_publishing(store::Database& db) {
+  return read_records(db.all<Bytes, Bytes>(kPublishing));
+}
 
 Result<std::optional<Record>> load(store::Database& db, const std::string& id) {
   const auto row = db.one<Bytes, Bytes>(kOne, id);

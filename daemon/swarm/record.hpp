@@ -38,6 +38,41 @@ struct HiddenRepo {
   }
 };
 
+/// One branch of a publication to several repositories.
+struct Landing {
+  std::string name;        ///< of the repository inside
+  std::string repository;  ///< the user's
+  std::string commit;      ///< that its branch is set to
+  std::string before;      ///< where it stood; empty: there was none
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("HiddenSwarmLanding", "One branch of a publication to several repositories.");
+    d.field("name", &Landing::name, "Of the repository inside.");
+    d.field("repository", &Landing::repository, "The user's.");
+    d.field("commit", &Landing::commit, "That its branch is set to.");
+    d.field("before", &Landing::before, "Where it stood.");
+  }
+};
+
+/// A publication to several repositories that was begun: what is meant, from before the first branch is set until all
+/// are, or none is.
+struct Publishing {
+  std::string head;  ///< the commit that has all of them
+  std::vector<Landing> branches;
+  bool undoing = false;  ///< one was refused: those that were set are put back
+  std::string why;       ///< that it was
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("HiddenSwarmPublishing", "A publication to several repositories that was begun.");
+    d.field("head", &Publishing::head, "The commit that has all of them.");
+    d.field("branches", &Publishing::branches, "One for each repository that was changed.");
+    d.field("undoing", &Publishing::undoing, "Those that were set are put back.");
+    d.field("why", &Publishing::why, "Why they are.");
+  }
+};
+
 /// Kept with the swarm, never shown.
 struct Hidden {
   std::map<std::string, std::string> env;
@@ -52,6 +87,7 @@ struct Hidden {
   std::string base_branch;                    ///< that it began from; empty: none
   std::string git_dir;                        ///< of the user's repository
   std::map<std::string, HiddenRepo> repos;    ///< by name, where there are several
+  std::optional<Publishing> publishing;       ///< of several repositories; nothing: none is under way
   std::string joined;                         ///< the commit that has all of them; empty: not made yet
   std::string title;                          ///< of its result, as its run says
   std::string body;                           ///< the same, in full
@@ -75,6 +111,7 @@ struct Hidden {
     d.field("base_branch", &Hidden::base_branch, "The branch that it began from.");
     d.field("git_dir", &Hidden::git_dir, "Of the user's repository.");
     d.field("repos", &Hidden::repos, "Of several repositories, by name.");
+    d.field("publishing", &Hidden::publishing, "A publication that is under way.");
     d.field("joined", &Hidden::joined, "The commit that has all of them.");
     d.field("title", &Hidden::title, "Of its result.");
     d.field("body", &Hidden::body, "Of its result.");
@@ -128,6 +165,9 @@ Result<void> update(store::Database& db, const Record& record);
 
 /// Every swarm that is not over, oldest first.
 Result<std::vector<Record>> load_living(store::Database& db);
+
+/// Every swarm with a publication that was begun and is neither done nor put back.
+Result<std::vector<Record>> load_publishing(store::Database& db);
 
 /// One, by id; nothing when there is none.
 Result<std::optional<Record>> load(store::Database& db, const std::string& id);

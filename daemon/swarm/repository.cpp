@@ -174,33 +174,22 @@ async::Task<Result<std::string>> Repository::split_off(git::Member member, std::
   co_return commit;
 }
 
-async::Task<Result<std::vector<git::Published>>> Repository::publish_all(std::vector<git::Publication> publications) {
+async::Task<Result<git::Published>> Repository::publish_one(git::Publication publication) {
   const auto turn = co_await turn_.take();
   const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
-  // Each is asked first: what one refuses is known before any is changed.
-  for (const git::Publication& publication : publications) {
-    git::Publication look = publication;
-    look.depth = git::Publication::Depth::look;
-    const Result<git::Published> can = co_await (*kept)->publish(std::move(look));
-    if (!can) co_return fail(can.error(), publication.repository);
-  }
-  std::vector<git::Published> done;
-  for (const git::Publication& publication : publications) {
-    Result<git::Published> published = co_await (*kept)->publish(publication);
-    if (published) {
-      done.push_back(std::move(*published));
-      continue;
-    }
-    Error why = published.error().with_context(publication.repository);
-    for (std::size_t i = 0; i < done.size(); ++i) {
-      const Result<void> back = co_await (*kept)->withdraw(publications[i].repository, done[i]);
-      if (!back)
-        why.message += fmt::format("; '{}' is left changed: {}", publications[i].repository, back.error().message);
-    }
-    co_return fail(std::move(why));
-  }
-  co_return done;
+  const std::string where = publication.repository;
+  Result<git::Published> published = co_await (*kept)->publish(std::move(publication));
+  if (!published) co_return fail(published.error(), where);
+  co_return published;
+}
+
+async::Task<Result<void>> Repository::withdraw(std::string path, git::Published published) {
+  const auto turn = co_await turn_.take();
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  Result<void> withdrawn = co_await (*kept)->withdraw(std::move(path), std::move(published));
+  co_return withdrawn;
 }
 
 async::Task<Result<void>> Repository::take_as(std::string ref, std::string path, std::string commit) {
@@ -352,15 +341,10 @@ async::Task<Result<std::string>> Repository::fetch(std::shared_ptr<wire::Connect
 
 async::Task<Result<git::Published>> Repository::publish(std::string path, std::string branch, std::string commit,
                                                         bool replace) {
-  const auto turn = co_await turn_.take();
-  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
-  if (!kept) co_return fail(kept.error());
-  Result<git::Published> published = co_await (*kept)->publish(
-      {.repository = path,
-       .commit = commit,
-       .branch = branch,
-       .existing = replace ? git::Publication::Existing::replace : git::Publication::Existing::refuse});
-  co_return published;
+  return publish_one({.repository = std::move(path),
+                      .commit = std::move(commit),
+                      .branch = std::move(branch),
+                      .existing = replace ? git::Publication::Existing::replace : git::Publication::Existing::refuse});
 }
 
 async::Task<Result<std::vector<api::SwarmCommit>>> Repository::log(std::string from, std::string to,
@@ -390,23 +374,38 @@ async::Task<Result<std::vector<api::SwarmCommit>>> Repository::log(std::string f
   co_return commits;
 }
 
+async::Task<Result<std::set<std::string>>> Repository::commits_about(std::string from, std::string to,
+                                                                     std::string directory) {
+  const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
+  if (!kept) co_return fail(kept.error());
+  const Result<std::string> listed =
+      co_await program_.run({.git_dir = (*kept)->directory(),
+                             .cwd = {},
+                             .arguments = {"rev-list", "--full-history", to, "^" + from, "--", directory},
+                             .env = {},
+                             .input = {}});
+  if (!listed) co_return fail(listed.error());
+  const std::vector<std::string> ids = split(*listed, '\n');
+  co_return std::set<std::string>(ids.begin(), ids.end());
+}
+
 async::Task<Result<api::SwarmDiffReply>> Repository::diff(std::string from, std::string to, bool stat,
-                                                          std::uint64_t max_bytes) {
+                                                          std::uint64_t max_bytes, std::string below) {
   const Result<std::shared_ptr<git::Keep>> kept = co_await keep();
   if (!kept) co_return fail(kept.error());
   api::SwarmDiffReply reply{.from = from, .to = to, .text = {}, .truncated = false};
   if (stat) {
-    const Result<std::string> lines =
-        co_await program_.run({.git_dir = (*kept)->directory(),
-                               .cwd = {},
-                               .arguments = {"diff", "--no-ext-diff", "--stat=100", from, to},
-                               .env = {},
-                               .input = {}});
+    std::vector<std::string> words = {"diff", "--no-ext-diff", "--stat=100"};
+    if (!below.empty()) words.push_back("--relative=" + below);
+    words.push_back(from);
+    words.push_back(to);
+    const Result<std::string> lines = co_await program_.run(
+        {.git_dir = (*kept)->directory(), .cwd = {}, .arguments = std::move(words), .env = {}, .input = {}});
     if (!lines) co_return fail(lines.error());
     reply.text = to_utf8(*lines);
     co_return reply;
   }
-  Result<std::unique_ptr<wire::ByteSource>> stream = (*kept)->diff(from, to);
+  Result<std::unique_ptr<wire::ByteSource>> stream = (*kept)->diff(from, to, std::move(below));
   if (!stream) co_return fail(stream.error());
   std::string bytes;
   for (;;) {

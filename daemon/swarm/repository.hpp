@@ -73,14 +73,22 @@ class Repository {
   /// Sets `branch` of the user's repository.
   async::Task<Result<git::Published>> publish(std::string path, std::string branch, std::string commit, bool replace);
 
-  /// Sets the branch in each of several, or in none: where one refuses, the others are put back.
-  async::Task<Result<std::vector<git::Published>>> publish_all(std::vector<git::Publication> publications);
+  /// The same as part of a publication to several: also only a look, and from where it stood.
+  async::Task<Result<git::Published>> publish_one(git::Publication publication);
+
+  /// Puts a branch back; see git::Keep::withdraw.
+  async::Task<Result<void>> withdraw(std::string path, git::Published published);
 
   /// The commits of `to` that `from` does not have, newest first.
   async::Task<Result<std::vector<api::SwarmCommit>>> log(std::string from, std::string to, std::uint32_t limit);
 
-  /// The difference as text, at most `max_bytes`; with `stat` a line a file.
-  async::Task<Result<api::SwarmDiffReply>> diff(std::string from, std::string to, bool stat, std::uint64_t max_bytes);
+  /// The ids of those of them that are about a directory.
+  async::Task<Result<std::set<std::string>>> commits_about(std::string from, std::string to, std::string directory);
+
+  /// The difference as text, at most `max_bytes`; with `stat` a line a file. Of `below`, where it is not empty, only
+  /// what is in that directory, with paths as seen from there.
+  async::Task<Result<api::SwarmDiffReply>> diff(std::string from, std::string to, bool stat, std::uint64_t max_bytes,
+                                                std::string below = "");
 
   /// The paths that differ, sorted.
   async::Task<Result<std::vector<std::string>>> changed_paths(std::string from, std::string to);

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 
+#include "daemon/log/log.hpp"
 #include "daemon/swarm/agents.hpp"
 #include "daemon/swarm/kinds/kinds.hpp"
 #include "daemon/swarm/words.hpp"
 #include "daemon/workflow/definition.hpp"
 #include "protocol/api/codec.hpp"
 #include "protocol/api/git_inner.hpp"
+#include "protocol/async/timer.hpp"
 #include "protocol/core/id.hpp"
 #include "protocol/wire/msgpack.hpp"
 
@@ -18,6 +20,10 @@ namespace {
 
 using api::SwarmState;
 using api::SwarmStep;
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): literals
+
+/// The start of the daemon waits so long for a repository that does not answer.
+constexpr Duration kSettleLimit = 1min;
 
 /// A name from what is to be done: the first few words.
 std::string name_from(const std::string& feature) {
@@ -168,11 +174,25 @@ void Swarms::begin(const std::shared_ptr<Swarm>& swarm) {
 async::Task<Result<void>> Swarms::recover() {
   Result<std::vector<Record>> records = load_living(with_.store.reader());
   if (!records) co_return fail(records.error());
-  for (Record& record : *records) begin(adopt(std::move(record)));
+  for (Record& record : *records) adopt(std::move(record));
+  // Branches of several repositories that were set in part: before anybody looks at them.
+  Result<std::vector<Record>> begun = load_publishing(with_.store.reader());
+  if (!begun) co_return fail(begun.error());
+  for (Record& record : *begun) {
+    auto swarm = living(record.info.id);
+    if (swarm == nullptr) swarm = detached(std::move(record));
+    const Result<void> settled =
+        co_await async::with_timeout(with_.loop, settle_publication(swarm), kSettleLimit, "a publication");
+    if (settled) continue;
+    log::logger<"swarm">().error("branches of several repositories are set in part",
+                                 {{"swarm", swarm->id()}, {"error", settled.error()}});
+  }
+  for (const auto& [id, swarm] : living_) begin(swarm);
   co_return {};
 }
 
-async::Task<Result<void>> Swarms::change(std::shared_ptr<Swarm> swarm, std::function<void(Record&)> what) {
+async::Task<Result<void>> Swarms::change(std::shared_ptr<Swarm> swarm, std::function<void(Record&)> what,
+                                         store::Durability durability) {
   const auto turn = co_await swarm->turn.take();
   Record next = swarm->record;
   what(next);
@@ -185,7 +205,7 @@ async::Task<Result<void>> Swarms::change(std::shared_ptr<Swarm> swarm, std::func
   const bool tell = told.from != told.to || told.step != swarm->record.info.step;
   const costs::Moment at{with_.loop.clock().wall(), with_.loop.clock().now()};
   const Result<void> written = co_await with_.store.write(
-      "swarm.change", store::Durability::process,
+      "swarm.change", durability,
       [before = swarm->record, next, told, tell, meter = with_.meter, at](store::Changes& changes) -> Result<void> {
         if (Result<void> done = update(changes.db(), next); !done) return done;
         if (Result<void> done = tell_agents(changes, before, next); !done) return done;
@@ -299,6 +319,7 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                          .base_branch = looked->branch,
                          .git_dir = looked->git_dir,
                          .repos = members,
+                         .publishing = {},
                          .joined = {},
                          .title = {},
                          .body = {},

@@ -102,7 +102,8 @@ class Swarms {
   /// A living swarm by its id, or null. For the ports.
   [[nodiscard]] std::shared_ptr<Swarm> living(const std::string& id) const;
   /// Changes a swarm's record in the store and in memory; an event tells of a new state or step.
-  async::Task<Result<void>> change(std::shared_ptr<Swarm> swarm, std::function<void(Record&)> what);
+  async::Task<Result<void>> change(std::shared_ptr<Swarm> swarm, std::function<void(Record&)> what,
+                                   store::Durability durability = store::Durability::process);
   /// A connection to the agentd where changes are merged.
   async::Task<Result<std::shared_ptr<wire::Connection>>> agentd(std::shared_ptr<Swarm> swarm);
   /// To that of one of its places, by name.
@@ -153,6 +154,9 @@ class Swarms {
   async::Task<Result<void>> take_members(std::shared_ptr<Swarm> swarm);
   async::Task<Result<std::vector<api::SwarmRepo>>> split_heads(std::shared_ptr<Swarm> swarm, std::string head);
   async::Task<Result<git::Published>> publish_members(std::shared_ptr<Swarm> swarm, bool replace);
+  async::Task<Result<std::optional<Error>>> land(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<void>> settle_publication(std::shared_ptr<Swarm> swarm);
+  async::Task<Result<void>> remove_branches(std::shared_ptr<Swarm> swarm);
 
   async::Task<> carry_on(std::shared_ptr<Swarm> swarm);
   async::Task<Result<api::SwarmStep>> do_step(std::shared_ptr<Swarm> swarm);
@@ -206,6 +210,7 @@ class Swarm {
         starting(loop),
         changed(loop),
         housing(loop),
+        publishing(loop),
         repository(keeps, std::move(repository)) {}
 
   [[nodiscard]] const std::string& id() const { return record.info.id; }
@@ -216,6 +221,7 @@ class Swarm {
   async::Turn starting;                 ///< so do starts of its programs
   async::Condition changed;             ///< after each change, and when its run went on
   async::Turn housing;                  ///< and its places are made anew one by one
+  async::Turn publishing;               ///< and so do publications
   std::map<std::string, Shift> shifts;  ///< by agent
   bool lost = false;                    ///< its sandbox was found to be gone
   bool keeping = false;                 ///< its work is being fetched in the background,

@@ -139,23 +139,43 @@ struct SwarmShutdownRequest {
   }
 };
 
+/// Where the work is in one of several repositories.
+struct SwarmFetched {
+  std::string name;
+  std::string repo;
+  std::string commit;
+  bool operator==(const SwarmFetched&) const = default;
+
+  template <class D>
+  static void describe(D& d) {
+    d.type("SwarmFetched", "Where the work is in one of several repositories.");
+    d.field("name", &SwarmFetched::name, "The repository, as it is called inside.").required();
+    d.field("repo", &SwarmFetched::repo, "The user's repository, on the host.").required();
+    d.field("commit", &SwarmFetched::commit, "What its branch stands at; empty: nothing of it was changed.");
+  }
+};
+
 struct SwarmFetchReply {
   std::string ref;
   std::string commit;
   bool moved = false;
+  std::vector<SwarmFetched> repos{};
   bool operator==(const SwarmFetchReply&) const = default;
 
   template <class D>
   static void describe(D& d) {
     d.type("SwarmFetchReply", "Where the work is now.");
     d.field("ref", &SwarmFetchReply::ref, "The reference in the user's repository.").required();
-    d.field("commit", &SwarmFetchReply::commit, "What it stands at.").required();
+    d.field("commit", &SwarmFetchReply::commit, "What it stands at; of several repositories what was merged in all.")
+        .required();
     d.field("moved", &SwarmFetchReply::moved, "It was set by this call.");
+    d.field("repos", &SwarmFetchReply::repos, "Each repository, where there are several.");
   }
 };
 
 struct SwarmDiffRequest {
   std::optional<std::string> agent;
+  std::optional<std::string> repo{};
   bool stat = false;
   std::uint64_t max_bytes = 4U << 20U;
   bool operator==(const SwarmDiffRequest&) const = default;
@@ -164,6 +184,9 @@ struct SwarmDiffRequest {
   static void describe(D& d) {
     d.type("SwarmDiffRequest", "Which difference.");
     d.field("agent", &SwarmDiffRequest::agent, "What this agent has on its branch; else what was merged.")
+        .non_empty()
+        .max_length(64);
+    d.field("repo", &SwarmDiffRequest::repo, "Of several repositories this one alone, with paths as it has them.")
         .non_empty()
         .max_length(64);
     d.field("stat", &SwarmDiffRequest::stat, "Only which files, and how many lines of each.");
@@ -196,6 +219,7 @@ struct SwarmCommit {
   std::string subject;
   std::string body;
   std::vector<std::string> parents;
+  std::vector<std::string> repos{};
   bool operator==(const SwarmCommit&) const = default;
 
   template <class D>
@@ -208,17 +232,22 @@ struct SwarmCommit {
     d.field("subject", &SwarmCommit::subject, "The first line of its message.").required();
     d.field("body", &SwarmCommit::body, "The rest of it, with its trailers.");
     d.field("parents", &SwarmCommit::parents, "Its parents.");
+    d.field("repos", &SwarmCommit::repos, "Which of several repositories it changes.");
   }
 };
 
 struct SwarmLogRequest {
   std::uint32_t limit = 100;
+  std::optional<std::string> repo{};
   bool operator==(const SwarmLogRequest&) const = default;
 
   template <class D>
   static void describe(D& d) {
     d.type("SwarmLogRequest", "How much of the history.");
     d.field("limit", &SwarmLogRequest::limit, "Most commits.").min(1).max(1000);
+    d.field("repo", &SwarmLogRequest::repo, "Of several repositories this one alone: the commits that its branch gets.")
+        .non_empty()
+        .max_length(64);
   }
 };
 
@@ -358,19 +387,21 @@ inline constexpr Method<InSwarm<SwarmRequest>, SwarmInfo> kSwarmResume{{
 }};
 inline constexpr Method<InSwarm<SwarmRequest>, SwarmFetchReply> kSwarmFetch{{
     .name = "swarm.fetch",
-    .doc = "Sets the branch of the user's repository to what was merged until now.",
+    .doc = "Sets the branch of the user's repository to what was merged until now; of several repositories in all that "
+           "were changed, or in none.",
     .effect = Effect::changes,
     .errors = {{Code::not_found, "no such swarm"}, {Code::failed_precondition, "nothing was merged yet"}},
 }};
 inline constexpr Method<InSwarm<SwarmDiffRequest>, SwarmDiffReply> kSwarmDiff{{
     .name = "swarm.diff",
     .doc = "Shows what a swarm, or one of its agents, has changed since the base.",
-    .errors = {{Code::not_found, "no such swarm or agent"}, {Code::failed_precondition, "there is nothing yet"}},
+    .errors = {{Code::not_found, "no such swarm, agent or repository"},
+               {Code::failed_precondition, "there is nothing yet"}},
 }};
 inline constexpr Method<InSwarm<SwarmLogRequest>, SwarmLogReply> kSwarmLog{{
     .name = "swarm.log",
     .doc = "Lists the commits that a swarm has merged since the base.",
-    .errors = {{Code::not_found, "no such swarm"}},
+    .errors = {{Code::not_found, "no such swarm or repository"}},
 }};
 inline constexpr Method<InSwarm<SwarmDiscardRequest>, SwarmInfo> kSwarmDiscard{{
     .name = "swarm.discard",

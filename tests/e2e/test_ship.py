@@ -342,10 +342,10 @@ def two(world, wanted):
     return projects
 
 
-def deploy_two(daemon, projects, *arguments):
-    daemon.ctl("deploy", *[word for project in projects.values() for word in ("--repo", str(project))], "--agents", "1",
-               "--reviewers", "0", "--agent", "cmd:exec python3 -S api/agent.py", "--name", "pair", "--feature",
-               "Write what is wanted", "--test-command", "test -f web/agent.py && ! test -e web/bad", "--detach", *arguments)
+def deploy_two(daemon, projects, agents=1):
+    daemon.ctl("deploy", *[word for project in projects.values() for word in ("--repo", str(project))], "--agents",
+               str(agents), "--reviewers", "0", "--agent", "cmd:exec python3 -S api/agent.py", "--name", "pair", "--feature",
+               "Write what is wanted", "--test-command", "test -f web/agent.py && ! test -e web/bad", "--detach")
 
 
 def pair_over(daemon):
@@ -382,6 +382,16 @@ def test_one_task_over_two_repositories_lands_in_both_with_linked_pull_requests(
     assert refused["state"] == "failed" and "refused by the test" in refused["reason"], refused
     assert [pull["state"] for pull in forge.pulls["owner/api"]] == ["closed"] and forge.pulls["owner/web"] == []
     assert forge.branch("owner/api", "swarm/pair") == forge.branch("owner/web", "swarm/pair") == ""
+
+    # The second refuses what is pushed, which nobody could know before: the first is taken back.
+    hook = forge.root / "owner/web.git/hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    hook.chmod(0o755)
+    refused = ship(daemon, "push", "pair", check=False)
+    assert refused["state"] == "failed" and "owner/web" in refused["reason"], refused
+    assert forge.branch("owner/api", "swarm/pair") == forge.branch("owner/web", "swarm/pair") == ""
+    hook.unlink()
 
     # The first is opened and the daemon dies before it hears so: it is known to be ours, and taken back like the rest.
     forge.fault("open:owner/api", "lost")

@@ -104,7 +104,38 @@ TEST_CASE_METHOD(PublishRig, "a published branch is withdrawn where it still sta
   REQUIRE(done.has_value());
   REQUIRE(loop.block_on((*keep)->withdraw(repo, *done)).has_value());
   CHECK(git(repo, {"for-each-ref", "refs/heads/swarm"}).empty());
-  CHECK_FALSE(loop.block_on((*keep)->withdraw(repo, *done)).has_value());  // it does not stand there any more
+  // Again, and where it does not stand any more, and where there is nothing any more: nothing is done.
+  REQUIRE(loop.block_on((*keep)->withdraw(repo, *done)).has_value());
+  const std::string other = git(repo, {"commit-tree", "-m", "other", "main^{tree}"});
+  git(repo, {"branch", "swarm/x", other});
+  REQUIRE(loop.block_on((*keep)->withdraw(repo, *done)).has_value());
+  CHECK(git(repo, {"rev-parse", "swarm/x"}) == other);
+  REQUIRE(loop.block_on((*keep)->withdraw(repo + "-gone", *done)).has_value());
+}
+
+TEST_CASE_METHOD(PublishRig, "a branch is set from where it was seen, and from nowhere else") {
+  const std::string repo = repository("repo");
+  const std::string first = git(repo, {"rev-parse", "HEAD"});
+  Keeps keeps(program);
+  const auto keep = loop.block_on(keeps.open(directory / "keep", Keeps::Missing::make));
+  REQUIRE(keep.has_value());
+  git(directory / "keep", {"fetch", "-q", repo, "main:refs/heads/swarm/x/integration"});
+  const std::string other = git(repo, {"commit-tree", "-m", "other", "main^{tree}"});
+  git(repo, {"branch", "swarm/x", other});
+  Publication publication{.repository = repo, .commit = first, .branch = "swarm/x"};
+  publication.existing = Publication::Existing::replace;
+  publication.before = "";
+  const Error moved = loop.block_on((*keep)->publish(publication)).error();
+  CHECK(moved.code == Code::failed_precondition);
+  CHECK(moved.message.contains("moved meanwhile, to " + other.substr(0, 12)));
+  publication.before = other;
+  const auto done = loop.block_on((*keep)->publish(publication));
+  REQUIRE(done.has_value());
+  CHECK(done->before == other);
+  // Again: it is there, wherever it came from.
+  CHECK(loop.block_on((*keep)->publish(publication)).has_value());
+  REQUIRE(loop.block_on((*keep)->withdraw(repo, *done)).has_value());
+  CHECK(git(repo, {"rev-parse", "swarm/x"}) == other);
 }
 
 }  // namespace
