@@ -104,7 +104,8 @@ Result<void> Team::open_store() {
   const std::array domains = {coord::kCoordDomain, kTeamDomain, delivery::kDeliveryDomain};
   auto opened = store::Store::open(loop_,
                                    {.path = options_.store + "/team.db",
-                                    .identity = {.application_id = kApplicationId, .program = "agentd " SWARM_VERSION}},
+                                    .identity = {.application_id = kApplicationId, .program = "agentd " SWARM_VERSION},
+                                    .folding = store::Folding::beside},
                                    domains, random_);
   if (!opened) return fail(opened.error(), "team's store");
   store_ = std::move(*opened);

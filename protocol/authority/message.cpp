@@ -170,7 +170,7 @@ api::MessageLetter letter_info(const coord::Letter& letter, const coord::Turn& t
 void add_message(std::vector<Entry>& entries) {
   using store::Durability;
   // Its sender will not say it again.
-  add_change(entries, api::kMessageSend, Who::anyone, Durability::power, send);
+  add_change(entries, api::kMessageSend, Who::anyone, Durability::power, send, store::Undo::with_batch);
   add_change(entries, api::kMessageInbox, Who::agents, Durability::process, inbox);
   add_change(entries, api::kMessageConfirm, Who::agents, Durability::process, confirm);
   add_change(entries, api::kMessageAck, Who::agents, Durability::power, acknowledge);

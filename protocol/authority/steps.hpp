@@ -38,10 +38,11 @@ async::Task<Result<Res>> look(Desk& desk, Asked<Req> asked, F f) {
 }
 
 template <class Res, class Req, class F>
-async::Task<Result<Res>> change(Desk& desk, Asked<Req> asked, std::string_view name, store::Durability durability,
-                                F f) {
+async::Task<Result<Res>> change(Desk& desk, Asked<Req> asked, std::string_view name, store::Durability durability, F f,
+                                store::Undo undo = store::Undo::alone) {
   auto task = desk.host().in_tables(
-      name, durability, [asked = std::move(asked), f = std::move(f)](coord::Step& step) { return f(step, asked); });
+      name, durability, [asked = std::move(asked), f = std::move(f)](coord::Step& step) { return f(step, asked); },
+      undo);
   Result<Res> result = co_await std::move(task);
   co_return result;
 }
@@ -63,12 +64,12 @@ void add_look(std::vector<Entry>& entries, const api::Method<Req, Res>& method, 
            [f](Desk& desk, Asked<Req> asked) { return detail::look<Res>(desk, std::move(asked), f); });
 }
 
-/// Serves `method` by a step in the tables, which is undone where it fails.
+/// Serves `method` by a step in the tables, which is undone where it fails. `undo`: see `coord::Host::in_tables`.
 template <class Req, class Res, class F>
 void add_change(std::vector<Entry>& entries, const api::Method<Req, Res>& method, Who who, store::Durability durability,
-                F f) {
-  add_task(entries, method, who, [&method, f, durability](Desk& desk, Asked<Req> asked) {
-    return detail::change<Res>(desk, std::move(asked), method.name, durability, f);
+                F f, store::Undo undo = store::Undo::alone) {
+  add_task(entries, method, who, [&method, f, durability, undo](Desk& desk, Asked<Req> asked) {
+    return detail::change<Res>(desk, std::move(asked), method.name, durability, f, undo);
   });
 }
 

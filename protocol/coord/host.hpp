@@ -37,9 +37,10 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   /// Runs `f(Step&) -> Result<T>` in a transaction that is undone when it fails. Messages and whatever others act on
-  /// are `Durability::power`.
+  /// are `Durability::power`. `Undo::with_batch`: `f` changes nothing before it has decided not to fail.
   template <class F>
-  async::Task<std::invoke_result_t<F&, Step&>> in_tables(std::string_view name, store::Durability durability, F f) {
+  async::Task<std::invoke_result_t<F&, Step&>> in_tables(std::string_view name, store::Durability durability, F f,
+                                                         store::Undo undo = store::Undo::alone) {
     using R = std::invoke_result_t<F&, Step&>;
     auto job = [c = core_, time = step_time(), f = std::move(f)](store::Changes& changes,
                                                                  StepReport& report) mutable -> Result<R> {
@@ -48,7 +49,7 @@ class Host {
       if (!result) return fail(result.error());
       return Result<R>(std::move(result));
     };
-    return run<R>(name, durability, std::move(job));
+    return run<R>(name, durability, std::move(job), undo);
   }
 
   /// Runs `f(Step&) -> Result<T>`, which may touch the locks; a refusal undoes nothing.
@@ -98,16 +99,17 @@ class Host {
   Host(async::Loop& loop, store::Store& store, std::shared_ptr<Core> core, LeaseClock clock, HostOptions options);
 
   template <class R, class Job>
-  async::Task<R> run(std::string_view name, store::Durability durability, Job job) {
+  async::Task<R> run(std::string_view name, store::Durability durability, Job job,
+                     store::Undo undo = store::Undo::alone) {
     auto outcome = std::make_shared<Outcome<R>>(loop_);
-    steps_.spawn(carry_out<R>(this, name, durability, std::move(job), outcome));
+    steps_.spawn(carry_out<R>(this, name, durability, std::move(job), undo, outcome));
     co_await outcome->done.wait();
     co_return std::move(*outcome->result);
   }
 
   template <class R, class Job>
   static async::Task<> carry_out(Host* self, std::string_view name, store::Durability durability, Job job,
-                                 std::shared_ptr<Outcome<R>> outcome) {
+                                 store::Undo undo, std::shared_ptr<Outcome<R>> outcome) {
     auto written = self->store_.write(
         name, durability,
         [c = self->core_, job = std::move(job)](store::Changes& changes) mutable -> Result<std::pair<R, StepReport>> {
@@ -116,7 +118,8 @@ class Host {
           if (!result) return fail(result.error());
           if (Result<void> logged = log(*c, changes, report); !logged) return fail(logged.error());
           return std::pair(std::move(*result), std::move(report));
-        });
+        },
+        undo);
     auto done = co_await std::move(written);
     if (done) {
       self->tell(done->second);

@@ -108,6 +108,7 @@ Result<void> Database::execute(Sql sql) {
 
 std::int64_t Database::changes() const { return sqlite3_changes64(connection_->handle.get()); }
 std::int64_t Database::last_insert_rowid() const { return sqlite3_last_insert_rowid(connection_->handle.get()); }
+std::int64_t Database::total_changes() const { return sqlite3_total_changes64(connection_->handle.get()); }
 bool Database::in_transaction() const { return sqlite3_get_autocommit(connection_->handle.get()) == 0; }
 
 Result<void> Database::set_sync(Sync sync) {

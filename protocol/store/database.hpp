@@ -100,6 +100,8 @@ class Database {
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   [[nodiscard]] std::int64_t changes() const;
   [[nodiscard]] std::int64_t last_insert_rowid() const;
+  /// Rows that were ever changed through this connection, also by what was undone since.
+  [[nodiscard]] std::int64_t total_changes() const;
   [[nodiscard]] bool in_transaction() const;
 
   /// Must be called outside a transaction.

@@ -100,7 +100,10 @@ void Store::start_writer(Database db) {
                    .batch_done =
                        [link] {
                          if (link->store != nullptr) link->store->move_waiting();
-                       }});
+                       }},
+      options_.folding == Folding::beside
+          ? std::make_unique<Folder>(options_.path, options_.vfs, Folder::Pace::ordinary)
+          : nullptr);
 }
 
 Result<void> Store::enqueue(std::shared_ptr<WriteJob> job) {

@@ -41,11 +41,18 @@
 
 namespace swarm::store {
 
+enum class Folding {
+  by_writer,
+  beside,  ///< most of it by a thread of its own, so that nobody who writes waits for it
+};
+
 struct StoreOptions {
   /// The database file. Its directory is created (0700) when its parent exists.
   std::string path;
   Identity identity;
   WriterOptions writer{};
+  /// Who folds the log; see `Writer`.
+  Folding folding = Folding::by_writer;
   /// Callers that may wait for a place in the writer's queue; more are refused with `resource_exhausted`.
   std::size_t waiting_limit = 65'536;
   /// A file up to this size is checked for damage when opened (about 2 ms a MiB).
@@ -57,8 +64,8 @@ struct StoreOptions {
 /// Something a coroutine waits for: a job and the loop that it reports to.
 class AwaitedJob : public WriteJob {
  public:
-  AwaitedJob(async::Loop& loop, std::string_view name, Durability durability)
-      : WriteJob(name, durability, loop.clock().wall()), loop_(loop) {}
+  AwaitedJob(async::Loop& loop, std::string_view name, Durability durability, Undo undo)
+      : WriteJob(name, durability, loop.clock().wall(), undo), loop_(loop) {}
 
   void finish(Result<void> outcome) final {
     settle(std::move(outcome));
@@ -110,8 +117,8 @@ template <class F>
 class WriteCall final : public AwaitedJob {
  public:
   using R = std::invoke_result_t<F&, Changes&>;
-  WriteCall(async::Loop& loop, std::string_view name, Durability durability, F fn)
-      : AwaitedJob(loop, name, durability), fn_(std::move(fn)) {}
+  WriteCall(async::Loop& loop, std::string_view name, Durability durability, Undo undo, F fn)
+      : AwaitedJob(loop, name, durability, undo), fn_(std::move(fn)) {}
 
   Result<void> run(Changes& changes) override {
     result_.emplace(fn_(changes));
@@ -149,8 +156,9 @@ class Store {
   /// (retryable). Dropping the task: see `AwaitedJob::wait`. `name` is static text; the store must live when the task
   /// starts.
   template <class F>
-  async::Task<std::invoke_result_t<F&, Changes&>> write(std::string_view name, Durability durability, F fn) {
-    const auto call = std::make_shared<detail::WriteCall<F>>(loop_, name, durability, std::move(fn));
+  async::Task<std::invoke_result_t<F&, Changes&>> write(std::string_view name, Durability durability, F fn,
+                                                        Undo undo = Undo::alone) {
+    const auto call = std::make_shared<detail::WriteCall<F>>(loop_, name, durability, undo, std::move(fn));
     // Only queued here, so that a task that is never awaited does nothing.
     if (Result<void> queued = enqueue(call); !queued) co_return fail(queued.error());
     call->accepted();

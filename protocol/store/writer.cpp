@@ -36,10 +36,14 @@ Result<std::optional<std::int64_t>> Changes::append(NewEvent event) {
   return std::optional(events_.back().seq);
 }
 
-Writer::Writer(Database db, StoreIdentity self, WriterOptions options, WriterEvents events)
-    : db_(std::move(db)), self_(std::move(self)), options_(options), to_owner_(std::move(events)), thread_([this] {
-        main();
-      }) {}
+Writer::Writer(Database db, StoreIdentity self, WriterOptions options, WriterEvents events,
+               std::unique_ptr<Folder> beside)
+    : db_(std::move(db)),
+      self_(std::move(self)),
+      options_(options),
+      to_owner_(std::move(events)),
+      beside_(std::move(beside)),
+      thread_([this] { main(); }) {}
 
 Writer::~Writer() { close(); }
 
@@ -134,8 +138,12 @@ Result<void> Writer::run_batch(Batch& batch) {
   if (!transaction) return storage_trouble(transaction.error(), Stage::before_commit);
   bool changed = false;
   for (const auto& job : batch.jobs) {
-    batch.outcomes.push_back(run_job(*job, batch.events, batch.jobs.size() == 1));
-    changed = changed || batch.outcomes.back().has_value();
+    // A job that is alone in its transaction needs no savepoint: it is rolled back with it.
+    const bool saved = batch.jobs.size() > 1 && job->undo() == Undo::alone;
+    const std::int64_t changes_before = db_.total_changes();
+    batch.outcomes.push_back(run_job(*job, batch.events, saved ? Savepoint::yes : Savepoint::no));
+    const bool done = batch.outcomes.back().has_value();
+    changed = changed || done;
     if (const Fault fault = db_.take_fault(); fault != Fault::none || !db_.in_transaction()) {
       const std::string_view bug =
           fault == Fault::none ? "it ended the writer's transaction" : "it hid a storage fault";
@@ -146,6 +154,11 @@ Result<void> Writer::run_batch(Batch& batch) {
       if (fault == Fault::none) return fail(not_recorded(cause));
       set_health({.state = fault == Fault::corrupt ? Health::State::damaged : Health::State::degraded, .cause = cause});
       static_cast<void>(recover());
+      return fail(not_recorded(cause));
+    }
+    if (!done && !saved && batch.jobs.size() > 1 && db_.total_changes() != changes_before) {
+      const Error cause = batch.outcomes.back().error();
+      transaction->rollback();
       return fail(not_recorded(cause));
     }
     last_now_ = job->now();
@@ -164,10 +177,10 @@ Result<void> Writer::run_batch(Batch& batch) {
   return {};
 }
 
-Result<void> Writer::run_job(WriteJob& job, std::vector<Event>& events, bool alone) {
+Result<void> Writer::run_job(WriteJob& job, std::vector<Event>& events, Savepoint savepoint) {
   if (job.abandoned()) return fail(Code::cancelled, fmt::format("{}: the caller gave up", job.name()));
-  // A job that is alone in its transaction needs no savepoint: it is rolled back with it.
-  if (!alone) {
+  const bool saves = savepoint == Savepoint::yes;
+  if (saves) {
     if (Result<void> saved = db_.run(kSavepoint); !saved) return saved;
   }
   const std::size_t events_before = events.size();
@@ -181,11 +194,11 @@ Result<void> Writer::run_job(WriteJob& job, std::vector<Event>& events, bool alo
   if (!outcome) {
     events.resize(std::min(events.size(), events_before));
     // Where SQLite has rolled back the whole transaction by itself there is no savepoint any more.
-    if (!alone && db_.in_transaction()) {
+    if (saves && db_.in_transaction()) {
       if (Result<void> undone = db_.run(kRollbackJob); !undone) return undone;
     }
   }
-  if (!alone && db_.in_transaction()) {
+  if (saves && db_.in_transaction()) {
     if (Result<void> released = db_.run(kRelease); !released) return released;
   }
   return outcome;
@@ -277,12 +290,8 @@ void Writer::housekeeping() {
     if (Result<void> pruned = prune(); !pruned)
       static_cast<void>(storage_trouble(pruned.error(), Stage::before_commit));
   }
-  const int frames = db_.wal_frames();
-  if (frames < frames_folded_) frames_folded_ = 0;  // the log began anew
-  // What a long reader keeps in the log is not folded again and again.
-  const int grown = frames - frames_folded_;
-  if (grown < options_.checkpoint_frames || (waiting && grown < 4 * options_.checkpoint_frames)) return;
-  frames_folded_ = frames;
+  if (!time_to_fold(waiting)) return;
+  frames_folded_ = db_.wal_frames();
   const Result<int> left = db_.checkpoint();
   if (!left) {
     static_cast<void>(storage_trouble(left.error(), Stage::before_commit));
@@ -290,6 +299,20 @@ void Writer::housekeeping() {
   }
   const std::scoped_lock lock(mutex_);
   ++stats_.checkpoints;
+}
+
+bool Writer::time_to_fold(bool waiting) {
+  const int frames = db_.wal_frames();
+  if (frames < frames_folded_) frames_folded_ = 0;  // the log began anew
+  // What a long reader keeps in the log is not folded again and again.
+  const int grown = frames - frames_folded_;
+  if (grown < options_.checkpoint_frames) return false;
+  if (grown >= 4 * options_.checkpoint_frames) return true;
+  if (beside_ == nullptr) return !waiting;
+  if (!beside_->idle()) return false;
+  folding_beside_ = !folding_beside_;
+  if (folding_beside_) beside_->fold();
+  return !folding_beside_;
 }
 
 Result<void> Writer::prune() {

@@ -22,6 +22,7 @@
 
 #include "protocol/store/answers.hpp"
 #include "protocol/store/events.hpp"
+#include "protocol/store/folder.hpp"
 
 namespace swarm::store {
 
@@ -29,6 +30,15 @@ namespace swarm::store {
 enum class Durability {
   process,  ///< a crash of the program (WAL, synchronous=NORMAL)
   power,    ///< also a loss of power: the WAL is fsynced before the acknowledgement
+};
+
+/// What becomes of a change that fails.
+enum class Undo {
+  alone,  ///< it is undone alone: it runs under a savepoint of its own
+  /// It looks before it changes anything, so there is nothing to undo when it refuses; then it needs no savepoint, for
+  /// which SQLite copies every page that it touches. When it fails in the middle all the same, which takes trouble with
+  /// the storage or a mistake, the whole batch is undone, and fails as one that was not recorded.
+  with_batch,
 };
 
 /// What a job works with, on the writer's thread. Valid while the job runs.
@@ -60,8 +70,8 @@ class Changes {
 /// One change. It owns all that it touches: it runs on the writer's thread, at most once.
 class WriteJob {
  public:
-  WriteJob(std::string_view name, Durability durability, WallTime now)
-      : name_(name), durability_(durability), now_(now) {}
+  WriteJob(std::string_view name, Durability durability, WallTime now, Undo undo = Undo::alone)
+      : name_(name), durability_(durability), undo_(undo), now_(now) {}
   WriteJob(const WriteJob&) = delete;
   WriteJob& operator=(const WriteJob&) = delete;
   virtual ~WriteJob() = default;
@@ -76,11 +86,13 @@ class WriteJob {
   [[nodiscard]] bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::string_view name() const { return name_; }
   [[nodiscard]] Durability durability() const { return durability_; }
+  [[nodiscard]] Undo undo() const { return undo_; }
   [[nodiscard]] WallTime now() const { return now_; }
 
  private:
   std::string_view name_;  // static text
   Durability durability_;
+  Undo undo_;
   WallTime now_;
   std::atomic<bool> abandoned_ = false;
 };
@@ -103,7 +115,7 @@ struct WriterOptions {
   /// Jobs of one transaction.
   std::size_t batch_limit = 256;
   /// WAL frames (of 4 KiB) after which the log is folded into the database when nothing waits, or at four times as
-  /// many in any case.
+  /// many in any case. With a folder beside it (see `Writer`) the writer folds what that has left.
   int checkpoint_frames = 1000;
   /// How long a degraded store waits before it tries the disk again.
   std::chrono::milliseconds retry_interval{1000};
@@ -135,8 +147,12 @@ struct WriterEvents {
 
 class Writer {
  public:
-  /// Starts the thread. `db` is migrated and in WAL mode.
-  Writer(Database db, StoreIdentity self, WriterOptions options, WriterEvents events);
+  /// Starts the thread. `db` is migrated and in WAL mode. `beside` folds most of a log that has grown, so that those
+  /// who wait for the writer do not wait for that too; the writer folds the little that was written meanwhile, and the
+  /// log begins anew. It stays short that way, also under a writer that never rests. Without `beside`, or where that
+  /// does not come round, the writer folds all of it.
+  Writer(Database db, StoreIdentity self, WriterOptions options, WriterEvents events,
+         std::unique_ptr<Folder> beside = nullptr);
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   /// As `close`.
@@ -164,7 +180,8 @@ class Writer {
   Jobs take();
   void process(Jobs jobs);
   Result<void> run_batch(Batch& batch);
-  Result<void> run_job(WriteJob& job, std::vector<Event>& events, bool alone);
+  enum class Savepoint { yes, no };
+  Result<void> run_job(WriteJob& job, std::vector<Event>& events, Savepoint savepoint);
   enum class Stage { before_commit, commit };
   Result<void> storage_trouble(const Error& error, Stage stage);
   void fail_batch(Batch& batch, const Error& error);
@@ -173,6 +190,7 @@ class Writer {
   Result<void> recover();
   void set_health(Health health);
   void housekeeping();
+  bool time_to_fold(bool waiting);
   Result<void> prune();
 
   Database db_;
@@ -189,6 +207,8 @@ class Writer {
   std::chrono::steady_clock::time_point next_try_{};
   std::int64_t unpruned_ = 0;
   int frames_folded_ = 0;
+  std::unique_ptr<Folder> beside_;
+  bool folding_beside_ = false;
   WallTime last_now_{};
   std::thread thread_;
 };

@@ -48,9 +48,10 @@ async::Task<> send_in_turn(Host* host, int from, int count, bench::Samples* samp
     draft.to = {agent((from + 1 + i) % kSenders)};
     draft.body = kText;
     const MonoTime start = clock->now();
-    auto sending = host->in_tables("message.send", store::Durability::power, [from, draft](Step& step) {
-      return step.messages.send(step.turn, {.name = agent(from)}, draft);
-    });
+    auto sending = host->in_tables(
+        "message.send", store::Durability::power,
+        [from, draft](Step& step) { return step.messages.send(step.turn, {.name = agent(from)}, draft); },
+        store::Undo::with_batch);
     auto sent = co_await std::move(sending);
     samples->add(clock->now() - start);
     must(std::move(sent));
@@ -102,7 +103,8 @@ struct Bench {
   Bench() {
     const store::Identity identity{.program = "coord_bench"};
     const std::array domains = {kCoordDomain};
-    store = must(store::Store::open(loop, {.path = dir / "ours", .identity = identity}, domains, random));
+    store = must(store::Store::open(
+        loop, {.path = dir / "ours", .identity = identity, .folding = store::Folding::beside}, domains, random));
     HostOptions options;
     options.coordination.messages.rate = 1'000'000'000;
     options.coordination.messages.most_queued = 1'000'000'000;

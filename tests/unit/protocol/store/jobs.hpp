@@ -54,8 +54,8 @@ class Outcomes {
 class TestJob final : public WriteJob {
  public:
   using Function = std::function<Result<void>(Changes&)>;
-  TestJob(Outcomes& outcomes, std::string label, Durability durability, Function function)
-      : WriteJob("test.job", durability, {1}),
+  TestJob(Outcomes& outcomes, std::string label, Durability durability, Function function, Undo undo = Undo::alone)
+      : WriteJob("test.job", durability, {1}, undo),
         outcomes_(outcomes),
         label_(std::move(label)),
         function_(std::move(function)) {}

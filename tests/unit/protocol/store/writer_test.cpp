@@ -15,6 +15,8 @@ using test::FaultVfs;
 
 namespace {
 
+constexpr Sql kReleaseOfJob{"test.release", "RELEASE job"};
+
 struct ClearFaults {
   ~ClearFaults() { FaultVfs::instance().clear(); }
 };
@@ -199,4 +201,83 @@ TEST_CASE("retention runs by itself, and a log that grew is folded") {
   const EventRange range = must(event_range(db));
   CHECK(range.newest == 64);
   CHECK(range.oldest > 32);
+}
+
+TEST_CASE("a job that looks before it changes anything refuses alone, without a savepoint") {
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
+  Outcomes outcomes;
+  Gate gate;
+  Writer writer(open_notes(dir / "db"), test_self(), {}, to(outcomes));
+  must(writer.submit(gate.job(outcomes)));
+  gate.wait_until_entered();
+  must(writer.submit(note(outcomes, "before")));
+  must(writer.submit(std::make_shared<TestJob>(
+      outcomes, "refused", Durability::process,
+      [](Changes& c) -> Result<void> {
+        if (c.db().run(kReleaseOfJob)) return fail(Code::internal, "there is a savepoint");
+        return fail(Code::not_found, "nobody is there");
+      },
+      Undo::with_batch)));
+  must(writer.submit(note(outcomes, "after")));
+  gate.open();
+  const auto all = outcomes.wait(4);
+  REQUIRE(all.size() == 4);
+  CHECK(all[1].second);
+  REQUIRE_FALSE(all[2].second);
+  CHECK(all[2].second.error().code == Code::not_found);
+  CHECK(all[3].second);
+  writer.close();
+  Database db = open_notes(dir / "db");
+  CHECK(count_notes(db) == 2);
+}
+
+TEST_CASE("a job that fails in the middle without a savepoint takes its batch along, and nothing of it is recorded") {
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
+  Outcomes outcomes;
+  Gate gate;
+  Writer writer(open_notes(dir / "db"), test_self(), {}, to(outcomes));
+  must(writer.submit(gate.job(outcomes)));
+  gate.wait_until_entered();
+  must(writer.submit(note(outcomes, "innocent")));
+  must(writer.submit(std::make_shared<TestJob>(
+      outcomes, "half done", Durability::process,
+      [](Changes& c) -> Result<void> {
+        if (auto inserted = c.db().run(kInsertNote, "half"); !inserted) return inserted;
+        return fail(Code::internal, "a mistake");
+      },
+      Undo::with_batch)));
+  gate.open();
+  const auto failed = outcomes.wait(3);
+  REQUIRE(failed.size() == 3);
+  for (std::size_t i = 1; i < 3; ++i) {
+    REQUIRE_FALSE(failed[i].second);
+    CHECK(failed[i].second.error().retryable);
+    CHECK_THAT(failed[i].second.error().message, Contains("not recorded") && Contains("a mistake"));
+  }
+  must(writer.submit(note(outcomes, "later")));
+  CHECK(outcomes.wait(4)[3].second);
+  CHECK(outcomes.seqs().size() == 1);
+  writer.close();
+  Database db = open_notes(dir / "db");
+  CHECK(count_notes(db) == 1);
+}
+
+TEST_CASE("with a folder beside it a writer that never rests begins its log anew") {
+  const test::TemporaryDirectory dir{test::TemporaryDirectory::On::memory};
+  Outcomes outcomes;
+  Writer writer(open_notes(dir / "db"), test_self(), {.checkpoint_frames = 50}, to(outcomes),
+                std::make_unique<Folder>(dir / "db", "", Folder::Pace::ordinary));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::size_t notes = 0;
+  // Each note takes three pages or more, so there is always something to fold.
+  while (writer.stats().checkpoints < 3 && std::chrono::steady_clock::now() < deadline) {
+    for (int i = 0; i < 8; ++i) must(writer.submit(note(outcomes, std::to_string(++notes) + std::string(8000, 'x'))));
+    outcomes.wait(notes - 7);  // some always wait
+  }
+  CHECK(writer.stats().checkpoints >= 3);
+  const auto all = outcomes.wait(notes);
+  CHECK(std::ranges::all_of(all, [](const auto& o) { return o.second.has_value(); }));
+  writer.close();
+  Database db = open_notes(dir / "db");
+  CHECK(count_notes(db) == static_cast<int>(notes));
 }
