@@ -28,8 +28,11 @@ def call(method, **params):
         unpacker.feed(client.recv(65536))
 def meet(round):
     shared[me * 8:me * 8 + 8] = round.to_bytes(8, "little")
+    looks = 0
     while any(int.from_bytes(shared[i * 8:i * 8 + 8], "little") < round for i in range(racers)):
-        os.sched_yield()
+        looks += 1
+        # Where it has no processor of its own, one that keeps looking keeps those away that it waits for.
+        os.sched_yield() if looks < 50 else time.sleep(0.0002)
 with open(os.path.expanduser("~/won"), "a") as won:
     for number in range(first, last):
         meet(number + 1)
@@ -73,7 +76,7 @@ def test_a_race_has_one_winner(crowd):
             "argv": ["/usr/bin/python3", "-c", RACER, str(i), str(RACERS), names, str(first), str(last)]})["exec"]
             for i in range(RACERS)]
         for one in execs:
-            ended = wait_until(lambda: over(crowd, one), timeout=600, what="a racer")
+            ended = wait_until(lambda: over(crowd, one), timeout=3600 if SOAK else 600, what="a racer")
             assert ended["exit_code"] == 0
 
     race("fresh", 0, FRESH)
