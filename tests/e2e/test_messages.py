@@ -1,6 +1,7 @@
 """Twenty agents write to each other while agentd and the daemon are killed under them and the tunnel is cut: every message is once in each of
 its recipients' queues, in the order of its sender, acknowledged or escalated, and once in the daemon's log. A sample;
-SWARM_SOAK=1 runs it in full, SWARM_SEED=N repeats one."""
+SWARM_SOAK=1 runs it in full (with SWARM_MESSAGES=N so many of the 100,000, and as large a part of the kills), SWARM_SEED=N
+repeats one."""
 
 import ctypes
 import os
@@ -20,6 +21,9 @@ from test_team import Team
 SOAK = os.environ.get("SWARM_SOAK") == "1"
 SEED = int(os.environ.get("SWARM_SEED") or random.SystemRandom().randrange(2**32))
 AGENTS, MESSAGES, AGENTD_KILLS, DAEMON_KILLS = (20, 100_000, 200, 20) if SOAK else (5, 1_500, 4, 1)
+if SOAK and "SWARM_MESSAGES" in os.environ:
+    MESSAGES = int(os.environ["SWARM_MESSAGES"])
+    AGENTD_KILLS, DAEMON_KILLS = max(1, MESSAGES // 500), max(1, MESSAGES // 5_000)
 CUTS_A_KILL = 2
 TALKER = (pathlib.Path(__file__).parents[1] / "harness/talker.py").read_text()
 PATIENCE = {"reminders": [2000, 4000], "lead_ms": 2000, "human_ms": 2000}
