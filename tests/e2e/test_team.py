@@ -191,14 +191,15 @@ print(json.dumps(answers))
         if not name.startswith(AGENT_METHODS):
             assert "unimplemented" in text or "permission_denied" in text, (name, text)
     # What is relayed to the daemon carries the caller's own agent, whatever it says.
-    status, _, err = team.run("agent-0", "/usr/bin/python3", "-c", r'''
-import socket
+    for name in ("task.next", "proposal.vote", "review.submit", "human.ask"):
+        status, _, err = team.run("agent-0", "/usr/bin/python3", "-c", r'''
+import socket, sys
 client = socket.socket(socket.AF_UNIX); client.connect("/run/swarm/agentd.sock"); client.settimeout(20)
 def text(s): b = s.encode(); return bytes([0xdb]) + len(b).to_bytes(4, "big") + b
-client.sendall(bytes([0x94, 0x00, 0x01]) + text("task.next") + bytes([0x91, 0x81]) + text("agent") + text("agent-1"))
+client.sendall(bytes([0x94, 0x00, 0x01]) + text(sys.argv[1]) + bytes([0x91, 0x81]) + text("agent") + text("agent-1"))
 raise SystemExit(client.recv(65536).decode("utf-8", "replace"))
-''')
-    assert "nobody speaks for 'agent-1'" in err
+''', name)
+        assert "nobody speaks for 'agent-1'" in err, name
 
 
 def test_what_happens_in_a_team_is_in_the_daemons_log_once(team):
