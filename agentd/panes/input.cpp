@@ -21,6 +21,10 @@ constexpr std::chrono::milliseconds kSettle{150};
 /// One that never stops painting is taken as it is.
 constexpr std::chrono::seconds kSettleAtMost{2};
 constexpr std::chrono::milliseconds kSubmitAgain{800};
+/// An empty composer that stays for so long is not one that is being drawn.
+constexpr std::chrono::milliseconds kRedrawn{200};
+/// The same for a screen without one.
+constexpr std::chrono::milliseconds kMissing{1000};
 constexpr std::uint32_t kMostSubmits = 4;
 /// Deletes the line before the cursor in readline and in every program that follows it.
 constexpr std::string_view kEraseLine = "C-u";
@@ -168,6 +172,13 @@ bool hopeless(api::PaneState state) {
   return state == api::PaneState::logged_out || state == api::PaneState::exited || state == api::PaneState::crashed;
 }
 
+/// Whether a prompt that the composer has not shown for so long was taken. Many programs wipe their screen and draw it
+/// anew with each key: a look in between sees no prompt, or no composer, although nothing was sent.
+bool is_taken(api::PaneState state, const std::optional<Composer>& composer, Duration gone) {
+  if (state == api::PaneState::busy || state == api::PaneState::permission || hopeless(state)) return true;
+  return gone >= (composer ? kRedrawn : kMissing);
+}
+
 }  // namespace
 
 /// Ready, and has been for long enough to mean it.
@@ -238,12 +249,14 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
   }
   deadline = loop_.clock().now() + confirm;
   MonoTime submitted;
+  MonoTime gone_since = loop_.clock().now();
   for (;;) {
     const Result<Look> seen = co_await look(pane);
     if (!seen) co_return fail(seen.error());
     const MonoTime now = loop_.clock().now();
     const bool left = seen->composer && !seen->composer->typed.empty() && seen->state != api::PaneState::permission;
-    if (reply.submits > 0 && !left) {
+    if (left || reply.submits == 0) gone_since = now;
+    if (reply.submits > 0 && !left && (now >= deadline || is_taken(seen->state, seen->composer, now - gone_since))) {
       reply.state = seen->state;
       reply.verified = true;
       reply.log_end = seen->log_end;

@@ -139,7 +139,8 @@ class Office:
             pane = {"sandbox": self.box, "pane": f"agent-{agent}"}
             raise AssertionError(f"{error}\n{rpc.call('pane.list', {'sandbox': self.box})}\n"
                                  f"{rpc.call('pane.screen', pane)['text']}") from None
-        wait_until(lambda: not (self.agent(agent).get("delivery") or {}).get("in_turn"), what="the end of its turn")
+        wait_until(lambda: not (self.agent(agent).get("delivery") or {}).get("in_turn"), timeout=90,
+                   what="the end of its turn")
 
     def answered(self, agent=0, before=0):
         """Its model was asked more than `before` times, and its turn is over."""

@@ -196,6 +196,24 @@ def test_a_prompt_is_seen_to_be_taken(rpc, box):
     assert record(rpc, box) == texts
 
 
+def test_a_screen_that_is_drawn_anew_is_no_sign_that_a_prompt_was_taken(rpc, box):
+    # It wipes its screen at the first Enter after a paste, takes it for a part of that, and shows all again.
+    swallows = COMPOSER.replace('if key == b"\\r":', '''if key == b"\\r" and not swallowed:
+            swallowed = True
+            out.write(b"\\x1b[2J")
+            time.sleep(0.06)
+        elif key == b"\\r":
+            swallowed = False''').replace('status = b"idle"\n', 'status = b"idle"\nswallowed = False\n', 1)
+    assert swallows.count("swallowed") == 4
+    rpc.call("pane.open", {"sandbox": box, "pane": "agent-0", "user": "2001", "program": PROGRAM,
+                           "argv": ["/usr/bin/python3", "-c", swallows, "/tmp/agent-0.record"]})
+    texts = [f"prompt {i}" for i in range(4)]
+    for text in texts:
+        reply = rpc.call("pane.prompt", {"sandbox": box, "pane": "agent-0", "text": text})
+        assert reply["verified"] and reply["submits"] == 2, reply
+    assert record(rpc, box) == texts
+
+
 def test_a_prompt_goes_neither_into_a_half_typed_line_nor_into_a_dialog(rpc, box):
     open_composer(rpc, box)
     rpc.call("pane.send", {"sandbox": box, "pane": "agent-0", "text": "a person types", "paste": False})
