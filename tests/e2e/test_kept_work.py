@@ -94,3 +94,78 @@ def test_no_commit_is_lost_until_the_user_says_so(daemon):
     assert refused.returncode != 0 and "discard" in refused.stderr
     assert not keep.exists(), "looking at what was discarded has made it anew"
     assert git(project, "for-each-ref") == before
+
+
+# Hands in what turns the test red, and when that comes back does nothing more.
+CARELESS = '''
+import json, subprocess, sys, time
+
+def swarm(*words):
+    ran = subprocess.run(["swarm", *words, "--json"], capture_output=True, text=True)
+    return json.loads(ran.stdout) if ran.returncode == 0 and ran.stdout.strip() else {}
+
+while True:
+    turn = swarm("task", "next", "--wait", "20s")
+    if turn.get("next") == "ended":
+        sys.exit(0)
+    if turn.get("next") != "task":
+        continue
+    task = turn["task"]
+    if task["kind"] == "answer":
+        if "lan" in task["title"]:
+            swarm("task", "add", "Write it", "--body", "it")
+        swarm("task", "done", task["id"], "--answer", "known")
+        continue
+    if task["attempt"] > 1:
+        time.sleep(3600)
+    open("bad", "w").write("made\\n")
+    swarm("commit", "-m", "bad", "--task", task["id"], "--run", task["run"])
+    swarm("task", "done", task["id"], "--summary", "bad")
+'''
+
+
+def test_what_a_failed_merge_refused_is_kept_and_nothing_else_of_it(daemon):
+    project = repository(daemon)
+    (project / "agent.py").write_text(CARELESS)
+    git(project, "add", "-A")
+    git(project, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-q", "-m", "an agent")
+    before = git(project, "for-each-ref")
+    base = git(project, "rev-parse", "HEAD")
+    repos = daemon.home / "state/swarmd/repos"
+    clean = size_below(repos)
+    daemon.ctl("deploy", "--repo", str(project), "--agents", "1", "--reviewers", "0", "--agent",
+               "cmd:exec python3 -S agent.py", "--name", "team", "--feature", "x", "--test-command", "! test -e bad", "--detach")
+    keep = repos / swarm(daemon)["id"]
+    rpc = daemon.rpc()
+
+    def refused():
+        events = rpc.call("events.list", {"types": ["swarm.merge_refused"], "from": 1, "limit": 10})["events"]
+        return [event["data"]["outcome"] for event in events]
+
+    assert wait_until(refused, timeout=PATIENCE, what="a refused merge") == ["red"]
+    rpc.close()
+
+    # Nothing of the try is left where it was tried: no tree of its own, and no name.
+    box = swarm(daemon)["sandbox"]
+
+    def inside(command):
+        return daemon.ctl("exec", "--user", "0", box, "sh", "-c", command).stdout.strip()
+
+    assert inside("ls /workspace/.worktrees") == "agent-0\nintegrator"
+    assert inside("git -c safe.directory='*' -C /workspace/project for-each-ref --format='%(refname)' refs/heads/swarm") == (
+        "refs/heads/swarm/team/agent-0\nrefs/heads/swarm/team/integration")
+    assert inside("git -c safe.directory='*' -C /workspace/project rev-parse swarm/team/integration") == base
+
+    # It ends: what was refused is in the user's repository nowhere, and in ours by its name.
+    daemon.ctl("shutdown", "team")
+    assert swarm(daemon)["state"] == "ended" and daemon.sandbox_directories() == []
+    assert git(project, "for-each-ref") == before
+    [bad] = branches(keep).values()
+    assert git(keep, "log", "-1", "--format=%an %s", bad) == "agent-0 bad"
+    assert git(project, "cat-file", "-t", bad, check=False) == ""
+    assert git(keep, "fsck", "--full", "--strict", "--unreachable") == ""
+    assert "+++ b/bad" in daemon.ctl("swarm", "diff", "team", "--agent", "agent-0").stdout
+
+    daemon.ctl("swarm", "discard", "team")
+    assert not keep.exists() and size_below(repos) == clean
+    assert git(project, "for-each-ref") == before
