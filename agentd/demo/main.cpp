@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 
 #include "agentd/demo/agent.hpp"
 
@@ -38,7 +39,10 @@ void work_on(const Self& self, const Value& task) {
   if (!told) say("  " + told.error().message);
 }
 
-int take_part() {
+/// What it does before it ends.
+enum class Stay { one_turn, to_the_end };
+
+int take_part(Stay stay) {
   const Result<Value> who = swarm_tool({"whoami"});
   if (!who) {
     say("the demo agent is no part of a swarm: " + who.error().message);
@@ -62,6 +66,7 @@ int take_part() {
       say("The run is over.");
       return EXIT_SUCCESS;
     }
+    const bool mine = turn == "task" || turn == "review" || turn == "vote";
     const Value* task = next->find("task");
     const Value* review = next->find("review");
     if (turn == "task" && task != nullptr) work_on(self, *task);
@@ -75,10 +80,19 @@ int take_part() {
       const Result<void> done = vote(self, text(*next, "proposal"));
       if (!done) say("  " + done.error().message);
     }
+    if (mine && stay == Stay::one_turn) return EXIT_SUCCESS;
   }
 }
 
 }  // namespace
 }  // namespace swarm::demo
 
-int main() { return swarm::demo::take_part(); }
+int main(int argc, char** argv) {
+  const bool once = argc == 2 && std::string_view(argv[1]) == "--once";
+  if (argc > 1 && !once) {
+    static_cast<void>(
+        std::fputs("swarm-demo-agent [--once]: does its part of a swarm's work; with --once one turn\n", stderr));
+    return 2;
+  }
+  return swarm::demo::take_part(once ? swarm::demo::Stay::one_turn : swarm::demo::Stay::to_the_end);
+}

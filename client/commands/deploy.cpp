@@ -54,8 +54,9 @@ Result<api::SwarmTopology> read_topology(const std::string& text) {
   if (text == "per-agent") return api::SwarmTopology::per_agent;
   if (text == "per-role") return api::SwarmTopology::per_role;
   if (text == "per-exec") return api::SwarmTopology::per_exec;
-  return fail(Code::invalid_argument,
-              fmt::format("--topology '{}': shared (one sandbox for all agents), per-agent, or per-role", text));
+  return fail(
+      Code::invalid_argument,
+      fmt::format("--topology '{}': shared (one sandbox for all agents), per-agent, per-role, or per-exec", text));
 }
 
 Result<api::SwarmCreateRequest> request_of(const DeployOptions& options, const std::string& provider) {
@@ -291,7 +292,7 @@ void add_deploy_command(CLI::App& root, Selection& selection) {
   command.add_option("--template", options->template_name, "What the sandbox is made from")->type_name("NAME");
   command
       .add_option("--topology", options->topology,
-                  "How agents are spread over sandboxes: shared, per-agent, or per-role (shared)")
+                  "How agents are spread over sandboxes: shared, per-agent, per-role, or per-exec (shared)")
       ->type_name("HOW");
   command.add_option("--budget", options->budget, "No new work begins when so many USD are spent")->type_name("USD");
   command

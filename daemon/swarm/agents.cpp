@@ -285,12 +285,14 @@ async::Task<> Agents::tend(std::shared_ptr<Swarm> swarm, std::string place) {
     auto agentd = co_await swarms_.agentd_at(swarm, place);
     if (!agentd) {
       const auto known = place_named(swarm->record.info, place);
-      const bool gone = !known || known->sandbox.empty() || co_await sandbox_is_gone(known->sandbox);
-      if (!swarm->offline.contains(place)) co_await reached(swarm, place, false);
+      const bool vacant = known && known->sandbox.empty();
+      const bool gone = !known || vacant || co_await sandbox_is_gone(known->sandbox);
+      if (!vacant && !swarm->offline.contains(place)) co_await reached(swarm, place, false);
       if (gone && spans(swarm->record.info)) {
         Result<void> again;
-        if (known && known->sandbox.empty()) {
-          again = co_await swarms_.settle(swarm, place);  // a daemon before this was killed in between
+        if (vacant) {
+          // For the next turn, or a daemon before this was killed in between.
+          again = co_await swarms_.settle(swarm, place);
         } else {
           again = co_await swarms_.rehouse(swarm, place);
         }
@@ -343,6 +345,14 @@ async::Task<> Agents::watch(Agents* self, std::shared_ptr<Swarm> swarm, Tunnel a
                             async::Event& cut) {
   for (;;) {
     const std::string state = swarm->agent(name)->state;
+    if (state == "resting") {
+      const bool here = co_await self->take_turn(swarm, agentd, name);
+      if (!here || agentd->closed()) {
+        cut.set();
+        co_return;
+      }
+      continue;
+    }
     if (state != "running" && state != "gone") {
       co_await swarm->changed.wait();
       continue;
@@ -402,35 +412,65 @@ async::Task<> Agents::give_up(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::
 
 async::Task<> Agents::ended(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name,
                             std::optional<api::PaneInfo> pane) {
-  async::Loop& loop = swarms_.with().loop;
   const bool goes = co_await goes_on(swarm);
   if (!goes) {
     const Result<void> marked = co_await mark(swarm, name, "ended");
     static_cast<void>(marked);  // for people to see; the end of the swarm says it too
     co_return;
   }
-  Shift& shift = swarm->shifts[name];
   if (swarm->agent(name)->mode == api::AgentMode::one_shot && pane && pane->exit_code == 0U) {
     const Result<void> marked = co_await mark(swarm, name, "resting");
-    static_cast<void>(marked);
-    const Result<std::string> turn = co_await swarms_.runs()->next_turn(swarm->id(), name);
-    if (turn && turn->empty()) {
-      const Result<void> over = co_await mark(swarm, name, "ended");
-      static_cast<void>(over);
-      co_return;
-    }
-    // One that leaves the same thing undone again and again has fallen as one that crashed has.
-    const bool got_on = turn && *turn != shift.turn;
-    if (turn) shift.turn = *turn;
-    if (got_on) {
-      shift.falls = 0;
-      const Result<void> launched = co_await launch(swarm, agentd, name, Cause::turn);
-      if (launched || agentd->closed()) co_return;
-      log::logger<"agents">().warn("an agent could not be started", {{"agent", name}, {"error", launched.error()}});
-    }
+    if (marked) co_return;  // whoever watches waits for its turn
   }
+  co_await fall(swarm, agentd, name, pane);
+}
+
+async::Task<bool> Agents::take_turn(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name) {
+  const Result<std::string> turn = co_await swarms_.runs()->next_turn(swarm->id(), name);
+  if (swarm->agent(name)->state != "resting") co_return true;  // it was stopped on purpose, or started by others
+  if (!turn) {
+    log::logger<"agents">().warn("it is not known whose turn it is", {{"agent", name}, {"error", turn.error()}});
+    co_await async::sleep_for(swarms_.with().loop, kAgain);
+    co_return true;
+  }
+  if (turn->empty()) {
+    const Result<void> over = co_await mark(swarm, name, "ended");
+    static_cast<void>(over);
+    co_return true;
+  }
+  Shift& shift = swarm->shifts[name];
+  // One that leaves the same thing undone again and again has fallen as one that crashed has.
+  const bool got_on = *turn != shift.turn;
+  shift.turn = *turn;
+  if (got_on) shift.falls = 0;
+  if (swarm->record.info.topology == api::SwarmTopology::per_exec && shift.falls < kFalls) {
+    if (!got_on && ++shift.falls == 1) shift.first_fall = swarms_.with().loop.clock().now();
+    const Result<void> left = co_await swarms_.leave_sandbox(swarm, place_of(swarm->record.info, name));
+    if (left) co_return false;
+    shift.turn.clear();
+    log::logger<"agents">().warn("a turn waits for a sandbox", {{"agent", name}, {"error", left.error()}});
+    co_await async::sleep_for(swarms_.with().loop, kAgain);
+    co_return true;
+  }
+  if (got_on) {
+    const Result<void> launched = co_await launch(swarm, agentd, name, Cause::turn);
+    if (launched || agentd->closed()) co_return true;
+    log::logger<"agents">().warn("an agent could not be started", {{"agent", name}, {"error", launched.error()}});
+  }
+  api::PaneInfo well;
+  well.exit_code = 0U;
+  co_await fall(swarm, agentd, name, well);
+  co_return true;
+}
+
+async::Task<> Agents::fall(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name,
+                           std::optional<api::PaneInfo> pane) {
+  async::Loop& loop = swarms_.with().loop;
+  Shift& shift = swarm->shifts[name];
   std::string why = how_it_ended(pane);
   Cause cause = loop.clock().now() - shift.begun > kShort ? Cause::resume : Cause::again;
+  // Its turn is in another sandbox than the one before: nothing has fallen.
+  if (!pane && swarm->record.info.topology == api::SwarmTopology::per_exec) cause = Cause::turn;
   for (;;) {
     const MonoTime now = loop.clock().now();
     if (shift.falls == 0 || now - shift.first_fall > kFallsWithin) {

@@ -46,6 +46,10 @@ class Agents {
                              async::Event& cut);
   async::Task<> ended(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent,
                       std::optional<api::PaneInfo> pane);
+  /// Waits until it is a resting agent's turn, and starts it. False: in another sandbox, so that this way to it ends.
+  async::Task<bool> take_turn(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name);
+  /// Starts one that ended too early again, or gives it up.
+  async::Task<> fall(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent, std::optional<api::PaneInfo> pane);
   async::Task<> give_up(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string agent, std::string why);
   /// The base URL of an agent's model as seen inside; empty where its kind asks for none.
   async::Task<Result<std::string>> model_url(std::shared_ptr<Swarm> swarm, Tunnel agentd, std::string name);

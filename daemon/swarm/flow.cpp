@@ -287,6 +287,8 @@ async::Task<Result<void>> Swarms::move_out(std::shared_ptr<Swarm> swarm) {
 
 async::Task<Result<void>> Swarms::tear_down(std::shared_ptr<Swarm> swarm) {
   swarm->uses.clear();
+  const Result<void> left = co_await end_left(swarm);
+  if (!left) co_return fail(left.error());
   const api::SwarmInfo info = swarm->record.info;
   const std::vector<api::SwarmPlace> places = places_of(info);
   const bool none = std::ranges::all_of(places, [](const api::SwarmPlace& place) { return place.sandbox.empty(); });

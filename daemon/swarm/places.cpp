@@ -97,7 +97,8 @@ async::Task<Result<void>> Swarms::make_sandbox(std::shared_ptr<Swarm> swarm, std
                                     .queue_ms = std::chrono::minutes(10),
                                     .wait = true};
   // The key makes it the same sandbox, however often this step is begun; another one after that was lost.
-  const std::uint32_t before = swarm->record.hidden.sandboxes + (place.empty() ? 0U : swarm->record.hidden.made[place]);
+  std::uint32_t before = swarm->record.hidden.sandboxes;
+  if (!place.empty()) before += swarm->record.hidden.made[place] + swarm->record.hidden.turns[place];
   std::string name = before == 0 ? "sandbox" : fmt::format("sandbox {}", before);
   if (!place.empty()) name += " of " + place;
   CallKey key{.scope = "swarm:" + swarm->id(),
@@ -339,11 +340,12 @@ async::Task<Result<void>> Swarms::bring_candidate(std::shared_ptr<Swarm> swarm, 
 async::Task<Result<void>> Swarms::spread_to(std::shared_ptr<Swarm> swarm, std::string place) {
   const api::SwarmInfo info = swarm->record.info;
   if (!spans(info) || place == kIntegrationPlace) co_return {};
+  const auto known = place_named(info, place);
+  if (known && known->sandbox.empty()) co_return {};  // between two turns; the next one begins with it
   Result<std::vector<git::Ref>> branches = co_await swarm->repository.branches(info.name);
   if (!branches) co_return fail(branches.error());
   // Those of its own agents are newer there.
   const std::string prefix = fmt::format("refs/heads/swarm/{}/", info.name);
-  const auto known = place_named(info, place);
   std::erase_if(*branches, [&](const git::Ref& ref) {
     const std::string whose = ref.name.substr(prefix.size());
     return known && std::ranges::find(known->agents, whose) != known->agents.end();

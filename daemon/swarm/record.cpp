@@ -73,17 +73,15 @@ Result<void> plan_places(api::SwarmInfo& info, api::SwarmTopology topology) {
       return {};
     case api::SwarmTopology::per_agent:
     case api::SwarmTopology::per_role:
-      break;
     case api::SwarmTopology::per_exec:
-      return fail(Code::unimplemented,
-                  "a sandbox for each program is not there yet; shared, per-agent and per-role are");
+      break;
     case api::SwarmTopology::unknown:
-      return fail(Code::invalid_argument, "topology: shared, per_agent or per_role");
+      return fail(Code::invalid_argument, "topology: shared, per_agent, per_role or per_exec");
   }
   info.places.push_back({.name = kIntegrationPlace, .sandbox = {}, .provider = {}, .agents = {}});
   for (const api::SwarmAgentInfo& agent : info.agents) {
     const std::string role = agent.role.empty() ? "agents" : "role-" + agent.role;
-    const std::string name = topology == api::SwarmTopology::per_agent ? agent.id : role;
+    const std::string name = topology == api::SwarmTopology::per_role ? role : agent.id;
     auto place = std::ranges::find(info.places, name, &api::SwarmPlace::name);
     if (place == info.places.end()) {
       info.places.push_back({.name = name, .sandbox = {}, .provider = {}, .agents = {}});

@@ -84,17 +84,19 @@ struct Hidden {
   std::uint32_t sandboxes = 0;                   ///< how many it had before the one that it has
   bool stop_asked = false;                       ///< a person ended it; the flow goes on with its end
   bool publish_at_end = true;
-  std::string base_branch;                    ///< that it began from; empty: none
-  std::string git_dir;                        ///< of the user's repository
-  std::map<std::string, HiddenRepo> repos;    ///< by name, where there are several
-  std::optional<Publishing> publishing;       ///< of several repositories; nothing: none is under way
-  std::string joined;                         ///< the commit that has all of them; empty: not made yet
-  std::string title;                          ///< of its result, as its run says
-  std::string body;                           ///< the same, in full
-  std::string definition;                     ///< of its workflow; empty: the built-in one of that name
-  std::optional<api::ShipmentWish> ship;      ///< how its result leaves when it is done
-  std::map<std::string, std::uint32_t> made;  ///< how many sandboxes each place had before, where there are several
-  std::int64_t paused_us = 0;                 ///< since when it stands still, UTC; 0: it does not
+  std::string base_branch;                     ///< that it began from; empty: none
+  std::string git_dir;                         ///< of the user's repository
+  std::map<std::string, HiddenRepo> repos;     ///< by name, where there are several
+  std::optional<Publishing> publishing;        ///< of several repositories; nothing: none is under way
+  std::string joined;                          ///< the commit that has all of them; empty: not made yet
+  std::string title;                           ///< of its result, as its run says
+  std::string body;                            ///< the same, in full
+  std::string definition;                      ///< of its workflow; empty: the built-in one of that name
+  std::optional<api::ShipmentWish> ship;       ///< how its result leaves when it is done
+  std::map<std::string, std::uint32_t> made;   ///< how many sandboxes each place had before, where there are several
+  std::map<std::string, std::uint32_t> turns;  ///< how many sandboxes each place had that ended with their turn
+  std::vector<std::string> leaving;            ///< sandboxes whose turn is over, and that are to end
+  std::int64_t paused_us = 0;                  ///< since when it stands still, UTC; 0: it does not
 
   template <class D>
   static void describe(D& d) {
@@ -118,6 +120,8 @@ struct Hidden {
     d.field("definition", &Hidden::definition, "Of its workflow.");
     d.field("ship", &Hidden::ship, "How its result leaves when it is done.");
     d.field("made", &Hidden::made, "How many sandboxes each place had before.");
+    d.field("turns", &Hidden::turns, "How many sandboxes each place had that ended with their turn.");
+    d.field("leaving", &Hidden::leaving, "Sandboxes that are to end.");
     d.field("paused_us", &Hidden::paused_us, "Since when it stands still.");
   }
 };
@@ -133,7 +137,8 @@ inline constexpr std::uint32_t kMostSandboxes = 3;
 /// The place where changes are merged, of a swarm that has several.
 inline constexpr const char* kIntegrationPlace = "integration";
 
-/// Says which sandboxes a swarm with these agents gets. `unimplemented` for a topology that is not there yet.
+/// Says which sandboxes a swarm with these agents gets. With one for each execution every agent has a place of its own,
+/// which gets another sandbox for each of its turns.
 Result<void> plan_places(api::SwarmInfo& info, api::SwarmTopology topology);
 
 /// Its agents are in several sandboxes.

@@ -187,7 +187,10 @@ async::Task<Result<void>> Swarms::recover() {
     log::logger<"swarm">().error("branches of several repositories are set in part",
                                  {{"swarm", swarm->id()}, {"error", settled.error()}});
   }
-  for (const auto& [id, swarm] : living_) begin(swarm);
+  for (const auto& [id, swarm] : living_) {
+    if (!swarm->record.hidden.leaving.empty()) tasks_.spawn(end_left_soon(swarm));
+    begin(swarm);
+  }
   co_return {};
 }
 
@@ -289,6 +292,8 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                               .task = {},
                               .pane = {},
                               .starts = 0};
+    // A program that stays for more than one turn would stay for all of them.
+    if (request.topology == api::SwarmTopology::per_exec) agent.mode = api::AgentMode::one_shot;
     if (agent.mode == api::AgentMode::unknown) co_return fail(Code::invalid_argument, "mode: full_screen or one_shot");
     const Result<kinds::Kind> kind = kinds::find(agent.kind);
     if (!kind) co_return fail(kind.error());
@@ -326,6 +331,8 @@ async::Task<Result<Record>> Swarms::planned(api::SwarmCreateRequest request) {
                          .definition = std::move(request.definition),
                          .ship = std::move(request.ship),
                          .made = {},
+                         .turns = {},
+                         .leaving = {},
                          .paused_us = 0};
   if (record.hidden.ship && outlet_ == nullptr) {
     co_return fail(Code::unimplemented, "nothing takes results to a remote here");

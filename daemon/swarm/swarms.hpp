@@ -128,6 +128,9 @@ class Swarms {
   async::Task<Result<void>> rehouse(std::shared_ptr<Swarm> swarm, std::string place);
   /// Gives a place that has none a sandbox, with its team and its repository; what is there already stays.
   async::Task<Result<void>> settle(std::shared_ptr<Swarm> swarm, std::string place);
+  /// The turn of the agent at a place is over, and its next one is in another sandbox: fetches what it committed, and
+  /// leaves the one that it has, which ends. The place has none then; `settle` gives it one.
+  async::Task<Result<void>> leave_sandbox(std::shared_ptr<Swarm> swarm, std::string place);
   /// Adds an agent to the registry that the daemon keeps of a swarm in several sandboxes.
   async::Task<Result<void>> join_far(std::shared_ptr<Swarm> swarm, std::string agent);
   /// Sets the branch of the user's repository to what was fetched last.
@@ -168,6 +171,8 @@ class Swarms {
   async::Task<Result<void>> import(std::shared_ptr<Swarm> swarm);
   async::Task<Result<void>> import_to(std::shared_ptr<Swarm> swarm, std::string place);
   async::Task<Result<void>> end_sandbox(std::shared_ptr<Swarm> swarm, std::string place);
+  async::Task<Result<void>> end_left(std::shared_ptr<Swarm> swarm);
+  async::Task<> end_left_soon(std::shared_ptr<Swarm> swarm);
   async::Task<Result<void>> freeze(std::shared_ptr<Swarm> swarm, std::string place);
   async::Task<Result<void>> thaw(std::shared_ptr<Swarm> swarm, std::string place);
   /// The daemon decides about messages and locks of a swarm in several sandboxes, from here on or not any more.
