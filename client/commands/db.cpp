@@ -138,7 +138,8 @@ void add_db_commands(CLI::App& root, Selection& selection) {
   add("backup", "Write a consistent copy to a file, while everything goes on",
       "  swarmctl db backup ~/swarmd-$(date +%F).db\n", "Where no file is yet", db_backup);
   add("restore", "Put a copy in the place of the database, while no daemon runs",
-      "  swarmctl daemon stop\n  swarmctl db restore ~/swarmd-2026-03-01.db\n", "A copy made by 'db backup'", db_restore);
+      "  swarmctl daemon stop\n  swarmctl db restore ~/swarmd-2026-03-01.db\n", "A copy made by 'db backup'",
+      db_restore);
 }
 
 }  // namespace swarm::client

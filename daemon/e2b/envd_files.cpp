@@ -8,7 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-
 /// "-rw-r--r--", as ls and Go write it.
 std::string permissions(char kind, std::uint32_t mode) {
   std::string out(1, kind);

@@ -261,7 +261,8 @@ Result<void> check_rules(const VoteRules& rules) {
   std::set<std::string> seen;
   for (const std::string& option : rules.options) {
     if (option.empty() || option.size() > 200) {
-      return fail(Code::invalid_argument, fmt::format("the option '{}' has to have 1 to 200 bytes", swarm::shown(option)));
+      return fail(Code::invalid_argument,
+                  fmt::format("the option '{}' has to have 1 to 200 bytes", swarm::shown(option)));
     }
     if (!seen.insert(option).second) {
       return fail(Code::invalid_argument, fmt::format("the option '{}' is listed twice", swarm::shown(option)));
@@ -270,8 +271,8 @@ Result<void> check_rules(const VoteRules& rules) {
   if (rules.voters.empty()) return fail(Code::invalid_argument, "nobody may vote");
   for (const auto& [voter, weight] : rules.voters) {
     if (!std::isfinite(weight) || weight < 0 || weight > kMaxWeight) {
-      return fail(Code::invalid_argument, fmt::format("the weight {} of '{}' is not from 0 to {}", weight, swarm::shown(voter),
-                                                      static_cast<int>(kMaxWeight)));
+      return fail(Code::invalid_argument, fmt::format("the weight {} of '{}' is not from 0 to {}", weight,
+                                                      swarm::shown(voter), static_cast<int>(kMaxWeight)));
     }
   }
   if (!(rules.quorum >= 0 && rules.quorum <= 1)) {
@@ -300,8 +301,8 @@ Result<void> check_ballot(const VoteRules& rules, const Ballot& ballot) {
   for (const std::string& option : ballot.choice) {
     if (!holds(rules.options, option)) {
       return fail(Code::invalid_argument,
-                  fmt::format("'{}' is no option{}; there are: {}", swarm::shown(option), did_you_mean(option, rules.options),
-                              fmt::join(rules.options, ", ")));
+                  fmt::format("'{}' is no option{}; there are: {}", swarm::shown(option),
+                              did_you_mean(option, rules.options), fmt::join(rules.options, ", ")));
     }
     if (!seen.insert(option).second) {
       return fail(Code::invalid_argument, fmt::format("the vote names '{}' twice", swarm::shown(option)));

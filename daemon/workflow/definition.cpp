@@ -84,15 +84,15 @@ class Table {
         }
         names.emplace_back(each.name);
       }
-      problem(at,
-              fmt::format("'{}' is none of: {}{}", swarm::shown(value), fmt::join(names, ", "), did_you_mean(value, names)));
+      problem(at, fmt::format("'{}' is none of: {}{}", swarm::shown(value), fmt::join(names, ", "),
+                              did_you_mean(value, names)));
     });
   }
   void one_of(std::string_view key, std::string& out, const std::vector<std::string>& words) {
     read<std::string>(key, "a word", [&](const std::string& value, config::Position at) {
       if (std::ranges::find(words, value) == words.end()) {
-        return problem(
-            at, fmt::format("'{}' is none of: {}{}", swarm::shown(value), fmt::join(words, ", "), did_you_mean(value, words)));
+        return problem(at, fmt::format("'{}' is none of: {}{}", swarm::shown(value), fmt::join(words, ", "),
+                                       did_you_mean(value, words)));
       }
       out = value;
     });
@@ -137,7 +137,8 @@ class Table {
   void finish() {
     for (const Member& member : table_) {
       if (std::ranges::find(asked_, member.key) != asked_.end()) continue;
-      problem(member.at, fmt::format("{} has no '{}'{}", what_, swarm::shown(member.key), did_you_mean(member.key, asked_)));
+      problem(member.at,
+              fmt::format("{} has no '{}'{}", what_, swarm::shown(member.key), did_you_mean(member.key, asked_)));
     }
   }
   void problem(config::Position at, const std::string& text) {
