@@ -162,14 +162,10 @@ Result<api::GitDiffReply> diff(const Layout& layout, const std::string& repo, co
     from = *found;
   } else if (worktree) {
     // What the agent did: since it last had the integration branch.
-    const Result<Oid> other = integration_or_base(repository, worktree->record.swarm);
-    const Result<std::vector<Oid>> shallow = shallow_commits(worktree->git_dir());
-    if (!other) return fail(other.error());
-    if (!shallow) return fail(shallow.error());
-    History history(repository, *shallow);
-    const Result<History::Compared> compared = history.compare({to ? *to : files->head}, {*other});
-    if (!compared) return fail(compared.error());
-    from = compared->bases.empty() ? *other : compared->bases.front();
+    const Result<Divergence> since =
+        divergence(repository, worktree->git_dir(), worktree->record.swarm, to ? *to : files->head);
+    if (!since) return fail(since.error());
+    from = since->compared.bases.empty() ? since->base : since->compared.bases.front();
   } else {
     return fail(Code::invalid_argument, "'from' is missing: a commit or branch, or 'agent' for where its branch began");
   }
@@ -231,19 +227,14 @@ Result<api::GitStatusReply> status(const Worktree& worktree, const SnapshotLimit
   git_repository* repository = snapshot->staging->repository();
   Result<std::vector<api::GitChange>> changes = changed_paths(repository, snapshot->head_tree, snapshot->tree);
   if (!changes) return fail(changes.error());
-  const Result<Oid> other = integration_or_base(repository, worktree.record.swarm);
-  const Result<std::vector<Oid>> shallow = shallow_commits(worktree.git_dir());
-  if (!other) return fail(other.error());
-  if (!shallow) return fail(shallow.error());
-  History history(repository, *shallow);
-  const Result<History::Compared> compared = history.compare({snapshot->head}, {*other});
-  if (!compared) return fail(compared.error());
+  const Result<Divergence> since = divergence(repository, worktree.git_dir(), worktree.record.swarm, snapshot->head);
+  if (!since) return fail(since.error());
   api::GitStatusReply reply{.repo = worktree.record.repo,
                             .path = worktree.path(),
                             .branch = worktree.record.branch(),
                             .head = snapshot->head.text(),
-                            .ahead = compared->ours.size(),
-                            .behind = compared->theirs.size(),
+                            .ahead = since->compared.ours.size(),
+                            .behind = since->compared.theirs.size(),
                             .merging = worktree.record.merging,
                             .total_changes = changes->size()};
   if (changes->size() > kMostShown) changes->resize(kMostShown);

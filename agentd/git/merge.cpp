@@ -191,31 +191,26 @@ Result<api::GitSyncReply> sync(Worktree& worktree) {
   if (!opened) return fail(opened.error());
   git_repository* repository = opened->get();
   const Result<Oid> head = resolve(repository, record.ref());
-  const Result<Oid> target = integration_or_base(repository, record.swarm);
-  const Result<std::vector<Oid>> shallow = shallow_commits(worktree.git_dir());
   if (!head) return fail(head.error());
-  if (!target) return fail(target.error());
-  if (!shallow) return fail(shallow.error());
+  const Result<Divergence> since = divergence(repository, worktree.git_dir(), record.swarm, *head);
+  if (!since) return fail(since.error());
   const Result<Oid> head_tree = tree_of(repository, *head);
   if (!head_tree) return fail(head_tree.error());
-  History history(repository, *shallow);
-  const Result<History::Compared> compared = history.compare({*head}, {*target});
-  if (!compared) return fail(compared.error());
   api::GitSyncReply reply{.outcome = api::GitSyncOutcome::up_to_date, .head = head->text()};
-  if (compared->theirs.empty()) return reply;
+  if (since->compared.theirs.empty()) return reply;
 
-  Oid next = *target;
-  if (!compared->ours.empty()) {
+  Oid next = since->base;
+  if (!since->compared.ours.empty()) {
     Result<Merged> merged =
-        merge_commits(repository, *shallow, *head, *target, {.ours = record.agent, .theirs = "integration"});
+        merge_commits(repository, since->shallow, *head, since->base, {.ours = record.agent, .theirs = "integration"});
     if (!merged) return fail(merged.error());
     const Author author = author_of(record.agent, record.swarm);
     const Result<Oid> commit = make_commit(repository, merged->tree ? *merged->tree : *merged->marked_tree,
-                                           {*head, *target}, author, "Merge integration\n");
+                                           {*head, since->base}, author, "Merge integration\n");
     if (!commit) return fail(commit.error());
     next = *commit;
     if (!merged->tree) {  // remembered before the files change, so that nothing takes them for the agent's own work
-      record.merging = target->text();
+      record.merging = since->base.text();
       if (const Result<void> saved = save_record(worktree.layout, record); !saved) return fail(saved.error());
       const Result<void> marked = check_out(worktree, next, Others::keep, *head_tree);
       if (!marked) return fail(marked.error());

@@ -135,6 +135,18 @@ Result<std::vector<Oid>> shallow_commits(const std::string& git_dir) {
   return ids;
 }
 
+Result<Divergence> divergence(git_repository* repository, const std::string& git_dir, const std::string& swarm,
+                              const Oid& commit) {
+  const Result<Oid> base = integration_or_base(repository, swarm);
+  Result<std::vector<Oid>> shallow = shallow_commits(git_dir);
+  if (!base) return fail(base.error());
+  if (!shallow) return fail(shallow.error());
+  swarm::git::History history(repository, *shallow);
+  Result<swarm::git::History::Compared> compared = history.compare({commit}, {*base});
+  if (!compared) return fail(compared.error());
+  return Divergence{.base = *base, .shallow = std::move(*shallow), .compared = std::move(*compared)};
+}
+
 Author author_of(const std::string& agent, const std::string& swarm) {
   return {.name = agent, .email = fmt::format("{}@{}.swarm.invalid", agent, swarm)};
 }

@@ -27,6 +27,15 @@ Result<Oid> integration_or_base(git_repository* repository, const std::string& s
 /// Commits whose parents are not there.
 Result<std::vector<Oid>> shallow_commits(const std::string& git_dir);
 
+/// A commit beside where work is based (see integration_or_base).
+struct Divergence {
+  Oid base;
+  std::vector<Oid> shallow;
+  swarm::git::History::Compared compared;  ///< `ours`: the commit's
+};
+Result<Divergence> divergence(git_repository* repository, const std::string& git_dir, const std::string& swarm,
+                              const Oid& commit);
+
 struct Author {
   std::string name;
   std::string email;

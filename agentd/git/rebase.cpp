@@ -127,37 +127,33 @@ Result<Rebase> plan_rebase(const Worktree& worktree) {
   if (!opened) return fail(opened.error());
   git_repository* repository = opened->get();
   const Result<Oid> head = resolve(repository, record.ref());
-  const Result<Oid> target = integration_or_base(repository, record.swarm);
-  const Result<std::vector<Oid>> shallow = shallow_commits(worktree.git_dir());
   if (!head) return fail(head.error());
-  if (!target) return fail(target.error());
-  if (!shallow) return fail(shallow.error());
+  const Result<Divergence> since = divergence(repository, worktree.git_dir(), record.swarm, *head);
+  if (!since) return fail(since.error());
+  const std::vector<Oid>& ours = since->compared.ours;
   const Result<Oid> head_tree = tree_of(repository, *head);
-  const Result<Oid> target_tree = tree_of(repository, *target);
+  const Result<Oid> target_tree = tree_of(repository, since->base);
   if (!head_tree) return fail(head_tree.error());
   if (!target_tree) return fail(target_tree.error());
   Rebase rebase{.reply = {}, .head = *head, .head_tree = *head_tree, .tip = {}, .paths = {}};
   rebase.reply.before = head->text();
   rebase.reply.head = head->text();
-  rebase.reply.onto = target->text();
-
-  History history(repository, *shallow);
-  const Result<History::Compared> compared = history.compare({*head}, {*target});
-  if (!compared) return fail(compared.error());
-  if (compared->theirs.empty()) {
+  rebase.reply.onto = since->base.text();
+  if (since->compared.theirs.empty()) {
     rebase.reply.outcome = api::GitRebaseOutcome::up_to_date;
     return rebase;
   }
-  if (compared->ours.size() > kMostReplayed) {
+  if (ours.size() > kMostReplayed) {
     return fail(Code::resource_exhausted,
                 fmt::format("the branch has {} commits of its own; more than {} are not rebased: take the integration "
                             "branch over with a sync",
-                            compared->ours.size(), kMostReplayed));
+                            ours.size(), kMostReplayed));
   }
-  const Result<std::vector<Oid>> own = oldest_first(history, *head, compared->ours);
+  History history(repository, since->shallow);
+  const Result<std::vector<Oid>> own = oldest_first(history, *head, ours);
   if (!own) return fail(own.error());
   const Author committer = author_of(record.agent, record.swarm);
-  Oid tip = *target;
+  Oid tip = since->base;
   Oid tree = *target_tree;
   bool merges = false;
   for (const Oid& id : *own) {
@@ -193,7 +189,7 @@ Result<Rebase> plan_rebase(const Worktree& worktree) {
     ++rebase.reply.replayed;
   }
   if (merges) {
-    const Result<void> whole = check_nothing_lost(repository, *shallow, rebase, *target, tree);
+    const Result<void> whole = check_nothing_lost(repository, since->shallow, rebase, since->base, tree);
     if (!whole) return fail(whole.error());
   }
   const Result<std::vector<api::GitChange>> changes = changed_paths(repository, *target_tree, tree);

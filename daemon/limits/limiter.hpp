@@ -118,7 +118,7 @@ class Limiter {
   [[nodiscard]] std::uint64_t wants() const;
   /// Gives a part; 0: there is no more.
   void lend(std::uint64_t weight);
-  /// Called (not from within `lend`) when a part is nearly used up.
+  /// Called when a part is nearly used up, in the middle of letting somebody pass: it may only arrange for a `lend`.
   void when_scarce(std::function<void()> scarce) { scarce_ = std::move(scarce); }
   /// So long the far end may count what is sent now.
   [[nodiscard]] Duration span() const {

@@ -114,22 +114,20 @@ Limiter& Limiters::at(const std::string& key) {
   return made;
 }
 
-/// Written down first: another run may begin while the far end still counts what is sent in this one.
+/// Written down first: another run may begin while the far end still counts what is sent in this one. There is a store:
+/// only what one remembers is recalled, and nothing else is lent.
 async::Task<> Limiters::lend(std::string key) {
   Alive& alive = alive_.at(key);  // it is counted, and stays
   if (alive.lending) co_return;
   alive.lending = true;
   Limiter& limiter = *alive.limiter;
   while (const std::uint64_t wanted = limiter.wants()) {
-    Result<std::uint64_t> part = wanted;
-    if (with_.store != nullptr) {
-      part = co_await with_.store->write(
-          "limits.lend", store::Durability::process,
-          [key, wanted, reserve = limiter.spec().reserve, span = limiter.span()](store::Changes& changes) {
-            return limits::lend(changes, key, wanted, reserve, span);
-          });
-    }
-    limiter.lend(part.value_or(0));  // without a store nothing may be taken that nobody will remember
+    const Result<std::uint64_t> part = co_await with_.store->write(
+        "limits.lend", store::Durability::process,
+        [key, wanted, reserve = limiter.spec().reserve, span = limiter.span()](store::Changes& changes) {
+          return limits::lend(changes, key, wanted, reserve, span);
+        });
+    limiter.lend(part.value_or(0));  // nothing is taken that nobody will remember
   }
   alive.lending = false;
 }

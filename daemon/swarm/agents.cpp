@@ -435,7 +435,7 @@ async::Task<bool> Agents::take_turn(std::shared_ptr<Swarm> swarm, Tunnel agentd,
   }
   if (turn->empty()) {
     const Result<void> over = co_await mark(swarm, name, "ended");
-    static_cast<void>(over);
+    if (!over) co_await async::sleep_for(swarms_.with().loop, kAgain);  // it rests still, and is asked again
     co_return true;
   }
   Shift& shift = swarm->shifts[name];

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 
 from conftest import wait_until
+from workers import worker
 
 PATIENCE = 180
 AGENTS = int(os.environ.get("SWARM_COMMITTERS", "4"))
@@ -97,31 +98,13 @@ def test_no_commit_is_lost_until_the_user_says_so(daemon):
 
 
 # Hands in what turns the test red, and when that comes back does nothing more.
-CARELESS = '''
-import json, subprocess, sys, time
-
-def swarm(*words):
-    ran = subprocess.run(["swarm", *words, "--json"], capture_output=True, text=True)
-    return json.loads(ran.stdout) if ran.returncode == 0 and ran.stdout.strip() else {}
-
-while True:
-    turn = swarm("task", "next", "--wait", "20s")
-    if turn.get("next") == "ended":
-        sys.exit(0)
-    if turn.get("next") != "task":
-        continue
-    task = turn["task"]
-    if task["kind"] == "answer":
-        if "lan" in task["title"]:
-            swarm("task", "add", "Write it", "--body", "it")
-        swarm("task", "done", task["id"], "--answer", "known")
-        continue
+CARELESS = worker('["it"]', '''
     if task["attempt"] > 1:
         time.sleep(3600)
     open("bad", "w").write("made\\n")
     swarm("commit", "-m", "bad", "--task", task["id"], "--run", task["run"])
     swarm("task", "done", task["id"], "--summary", "bad")
-'''
+    ''')
 
 
 def test_what_a_failed_merge_refused_is_kept_and_nothing_else_of_it(daemon):

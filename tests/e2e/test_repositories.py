@@ -9,30 +9,12 @@ import subprocess
 
 from conftest import BUILD, wait_until
 from test_ship import branches, deploy_two, git, make_project, pair_over
+from workers import worker
 
 PATIENCE = 120
 
 # Two of these meet before either hands in: both build on the same base, and both write web/same.txt.
-MEETING = '''
-import json, os, subprocess, sys, time
-
-def swarm(*words):
-    ran = subprocess.run(["swarm", *words, "--json"], capture_output=True, text=True)
-    return json.loads(ran.stdout) if ran.returncode == 0 and ran.stdout.strip() else {}
-
-while True:
-    turn = swarm("task", "next", "--wait", "20s")
-    if turn.get("next") == "ended":
-        sys.exit(0)
-    if turn.get("next") != "task":
-        continue
-    task = turn["task"]
-    if task["kind"] == "answer":
-        if "lan" in task["title"]:
-            for name in ("left", "right"):
-                swarm("task", "add", "Write " + name, "--body", name)
-        swarm("task", "done", task["id"], "--answer", "known")
-        continue
+MEETING = worker('("left", "right")', '''
     name = task["body"].strip().split()[0]
     open("/tmp/met-" + name, "w").close()
     while not (os.path.exists("/tmp/met-left") and os.path.exists("/tmp/met-right")):
@@ -43,7 +25,7 @@ while True:
     swarm("task", "done", task["id"], "--summary", "written")
     while os.path.exists("/tmp/met-left"):
         time.sleep(0.05)  # one change each, and nothing more
-'''
+    ''')
 
 
 def pair(daemon):

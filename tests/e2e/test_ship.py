@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from conftest import BUILD, Daemon, wait_until
+from workers import worker
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from forge import Forge  # noqa: E402
@@ -17,32 +18,13 @@ TOKEN = "ghp_0123456789abcdefTESTONLY0123456789ab"
 PATIENCE = 120
 
 # One that writes a file of the name that its task says.
-AGENT = '''
-import json, os, subprocess, sys
-
-def swarm(*words):
-    ran = subprocess.run(["swarm", *words, "--json"], capture_output=True, text=True)
-    return json.loads(ran.stdout) if ran.returncode == 0 and ran.stdout.strip() else {}
-
-while True:
-    turn = swarm("task", "next", "--wait", "20s")
-    if turn.get("next") == "ended":
-        sys.exit(0)
-    if turn.get("next") != "task":
-        continue
-    task = turn["task"]
-    if task["kind"] == "answer":
-        if "lan" in task["title"]:
-            for line in open(os.path.join(os.path.dirname(sys.argv[0]), "wanted")).read().split():
-                swarm("task", "add", "Write " + line, "--body", line)
-        swarm("task", "done", task["id"], "--answer", "known")
-        continue
+AGENT = worker('open(os.path.join(os.path.dirname(sys.argv[0]), "wanted")).read().split()', '''
     for path in task["body"].strip().split("+"):
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         open(path, "w").write("made\\n")
     swarm("commit", "-m", "Write " + task["body"].strip(), "--task", task["id"], "--run", task["run"])
     swarm("task", "done", task["id"], "--summary", "written")
-'''
+    ''')
 
 
 def git(directory, *arguments):
