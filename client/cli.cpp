@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "client/commands/arguments.hpp"
+#include "client/commands/artifacts.hpp"
 #include "client/commands/commands.hpp"
 #include "client/exit_codes.hpp"
 #include "protocol/core/nearest.hpp"
@@ -137,6 +138,7 @@ void build_commands(CLI::App& root, Selection& selection) {
   add_swarm_commands(root, selection);
   add_team_commands(root, selection);
   add_work_commands(root, selection);
+  add_artifact_commands(root, selection);
   add_decide_commands(root, selection);
   add_workflow_commands(root, selection);
   add_monitor_command(root, selection);

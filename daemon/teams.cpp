@@ -1,5 +1,6 @@
 #include "daemon/teams.hpp"
 
+#include "daemon/rpc/artifact.hpp"
 #include "daemon/rpc/ship.hpp"
 #include "daemon/rpc/swarm.hpp"
 #include "daemon/rpc/workflow.hpp"
@@ -76,13 +77,18 @@ Teams::Teams(Setup setup)
                  .vault = setup.vault,
                  .redactor = setup.redactor,
                  .limiters = setup.limiters,
-                 .config = setup.config}) {
+                 .config = setup.config}),
+      artifacts_({.loop = setup.loop,
+                  .store = setup.store,
+                  .random = setup.random,
+                  .directory = setup.places.artifacts,
+                  .config = setup.config}) {
   swarms_.connect(runs_);
   swarms_.connect(shipping_);
 }
 
-std::array<store::Domain, 3> Teams::domains() {
-  return {swarms::kSwarmDomain, workflow::kWorkflowDomain, ship::kShipDomain};
+std::array<store::Domain, 4> Teams::domains() {
+  return {swarms::kSwarmDomain, workflow::kWorkflowDomain, ship::kShipDomain, artifacts::kArtifactDomain};
 }
 
 async::Task<Result<void>> Teams::start() {
@@ -91,11 +97,14 @@ async::Task<Result<void>> Teams::start() {
   if (!swarms) co_return fail(swarms.error());
   const Result<void> runs = co_await engine_.recover();
   if (!runs) co_return fail(runs.error());
-  Result<void> shipments = co_await shipping_.recover();
-  co_return shipments;
+  const Result<void> shipments = co_await shipping_.recover();
+  if (!shipments) co_return fail(shipments.error());
+  Result<void> kept = co_await artifacts_.start();
+  co_return kept;
 }
 
 void Teams::stop() {
+  artifacts_.stop();
   shipping_.stop();
   ports_.stop();
   swarms_.stop();
@@ -106,6 +115,7 @@ void Teams::add_methods(wire::Router& host, wire::Router& tunnel) {
   rpc::add_swarm_methods(host, swarms_);
   rpc::add_ship_methods(host, shipping_);
   rpc::add_workflow_methods({.host = host, .tunnel = tunnel}, homes_, engine_);
+  rpc::add_artifact_methods({.host = host, .tunnel = tunnel}, homes_, swarms_, engine_, artifacts_);
 }
 
 }  // namespace swarm

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/artifacts/artifacts.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/limits/limiters.hpp"
 #include "daemon/model/gateway.hpp"
@@ -46,7 +47,7 @@ class Teams {
   Teams& operator=(const Teams&) = delete;
 
   /// The tables that the store must have.
-  [[nodiscard]] static std::array<store::Domain, 3> domains();
+  [[nodiscard]] static std::array<store::Domain, 4> domains();
 
   /// Takes up what an earlier run of the daemon left. When sandboxes are recovered.
   async::Task<Result<void>> start();
@@ -69,6 +70,7 @@ class Teams {
   swarms::EngineRuns runs_;
   SwarmHomes homes_;
   ship::Shipping shipping_;
+  artifacts::Artifacts artifacts_;
 };
 
 }  // namespace swarm

@@ -18,6 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+}  // namespace
+
 Result<UniqueFd> connect_to(const std::string& path) {
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
   if (path.size() >= sizeof address.sun_path) return fail(Code::invalid_argument, "the socket's path is too long");
@@ -41,6 +43,8 @@ Result<void> send_all(int fd, std::string_view bytes) {
   }
   return {};
 }
+
+namespace {
 
 /// One whole message.
 Result<Value> receive(int fd, Clock::time_point deadline) {
@@ -67,7 +71,8 @@ Result<Value> receive(int fd, Clock::time_point deadline) {
   }
 }
 
-/// `[0, "<code>: <message>"]`
+}  // namespace
+
 Error to_error(const Value& shape) {
   const Value::Array* pair = shape.as_array();
   const std::string* text = pair != nullptr && pair->size() == 2 ? (*pair)[1].as_string() : nullptr;
@@ -76,8 +81,6 @@ Error to_error(const Value& shape) {
   if (colon == std::string::npos) return {.code = Code::internal, .message = *text};
   return {.code = code_from_name(text->substr(0, colon)), .message = text->substr(colon + 2)};
 }
-
-}  // namespace
 
 bool exists(const std::string& socket) { return access(socket.c_str(), F_OK) == 0; }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "protocol/core/error.hpp"
+#include "protocol/core/unique_fd.hpp"
 #include "protocol/core/value.hpp"
 
 namespace swarm::cli {
@@ -26,5 +27,12 @@ bool exists(const std::string& socket);
 /// where given, tells how far it came.
 Result<Value> call(const std::string& socket, const std::string& method, const Value& arguments,
                    std::chrono::milliseconds patience, Sent* sent = nullptr);
+
+// Parts of a call, for one that has a stream beside it (stream_call.hpp).
+
+Result<UniqueFd> connect_to(const std::string& path);
+Result<void> send_all(int fd, std::string_view bytes);
+/// What `[0, "<code>: <message>"]` says.
+Error to_error(const Value& shape);
 
 }  // namespace swarm::cli

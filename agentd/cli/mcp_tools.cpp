@@ -46,6 +46,7 @@ constexpr std::array kTools = {
     Tool{"proposal_show", "proposal.show", ""},
     Tool{"propose", "proposal.open", ""},
     Tool{"vote", "proposal.vote", ""},
+    Tool{"artifacts", "artifact.list", "`swarm artifact add FILE` attaches one, `swarm artifact get` reads one."},
     Tool{"commit", "git.commit", ""},
     Tool{"changes", "git.status", ""},
     Tool{"diff", "git.diff", ""},
@@ -68,8 +69,8 @@ const Value* named(const Value& discovered, std::string_view list, std::string_v
 /// is our matter.
 bool is_ours(std::string_view method, std::string_view field) {
   if (field == "swarm" || field == "idempotency_key") return true;
-  const bool relayed = method.starts_with("task.") || method.starts_with("review.") ||
-                       method.starts_with("proposal.") || method.starts_with("human.");
+  const bool relayed = method.starts_with("artifact.") || method.starts_with("task.") ||
+                       method.starts_with("review.") || method.starts_with("proposal.") || method.starts_with("human.");
   return relayed && field == "agent";
 }
 

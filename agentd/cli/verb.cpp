@@ -10,8 +10,8 @@ namespace {
 
 /// A line for each group.
 constexpr std::span<const Verb> (*kGroups[])() = {
-    agent_verbs, general_verbs, git_verbs,  hook_verbs,   human_verbs, lock_verbs,
-    mcp_verbs,   message_verbs, note_verbs, review_verbs, task_verbs,
+    agent_verbs, artifact_verbs, general_verbs, git_verbs,  hook_verbs,   human_verbs,
+    lock_verbs,  mcp_verbs,      message_verbs, note_verbs, review_verbs, task_verbs,
 };
 
 }  // namespace

@@ -47,6 +47,7 @@ std::vector<const Verb*> all_verbs();
 
 // The groups, a file each.
 std::span<const Verb> agent_verbs();
+std::span<const Verb> artifact_verbs();
 std::span<const Verb> general_verbs();
 std::span<const Verb> git_verbs();
 std::span<const Verb> hook_verbs();

@@ -4,6 +4,7 @@
 
 #include "agentd/rpc/edit_lock.hpp"
 #include "agentd/team/far.hpp"
+#include "protocol/api/artifact.hpp"
 #include "protocol/api/human.hpp"
 #include "protocol/api/proposal.hpp"
 #include "protocol/api/review.hpp"
@@ -51,6 +52,55 @@ async::Task<Result<Value>> give_up(TeamService& service, Upward& upward, std::st
   co_return answer;
 }
 
+/// Everything from one end to the other, waiting for whichever is slower; the end, or the failure, goes along.
+async::Task<> carry(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink) {
+  for (;;) {
+    Result<std::optional<std::string>> chunk = co_await source->read();
+    if (!chunk) {
+      sink->fail(chunk.error());
+      co_return;
+    }
+    if (!*chunk) {
+      sink->end();
+      co_return;
+    }
+    const Result<void> sent = co_await sink->write(std::as_bytes(std::span(**chunk)));
+    if (!sent) co_return;  // nobody reads any more; dropping the source tells the sender
+  }
+}
+
+/// A call with a stream `content`, which is connected through. `client` lives as long as the call.
+async::Task<Result<Value>> with_content(Upward& upward, const api::MethodInfo& method, wire::Connection& client,
+                                        api::StreamUse use, Value request) {
+  const Value* said = request.find("content");
+  const std::int64_t* number = said == nullptr ? nullptr : said->as_int();
+  if (number == nullptr || *number < 1 || *number > UINT32_MAX) {
+    co_return fail(Code::invalid_argument, "'content' is no stream: give the number of one");
+  }
+  const auto outer = static_cast<std::uint32_t>(*number);
+  auto reaching = upward.reached(std::string(method.name));
+  const auto up = co_await std::move(reaching);
+  if (!up) co_return fail(up.error());
+  const std::uint32_t inner = (*up)->new_stream_id();
+  const bool in = use == api::StreamUse::from_caller;
+  auto source = in ? client.open_source(outer) : (*up)->open_source(inner);
+  if (!source) co_return fail(source.error());
+  auto sink = in ? (*up)->open_sink(inner) : client.open_sink(outer);
+  if (!sink) co_return fail(sink.error());
+  client.tasks().spawn(carry(std::move(*source), std::move(*sink)));
+  request.set("content", static_cast<std::int64_t>(inner));
+  auto asking = (*up)->call(std::string(method.name), Value(Value::Array{std::move(request)}));
+  Result<Value> answer = co_await std::move(asking);
+  co_return answer;
+}
+
+/// Which way a method's stream goes.
+api::StreamUse content_of(const api::MethodInfo& method) {
+  const auto& fields = method.request().fields;
+  const auto found = std::ranges::find(fields, "content", &api::FieldInfo::name);
+  return found == fields.end() ? api::StreamUse::none : found->stream;
+}
+
 async::Task<Result<Value>> refused(Error error) { co_return fail(std::move(error)); }
 
 wire::Reply pass_up(const api::MethodInfo& method, TeamService& service, Upward& upward, const CallContext& context,
@@ -64,6 +114,9 @@ wire::Reply pass_up(const api::MethodInfo& method, TeamService& service, Upward&
   if (!caller) return refused(caller.error());
   Result<Value> request = with_agent(method, std::move(params), caller->name);
   if (!request) return refused(request.error());
+  if (const api::StreamUse use = content_of(method); use != api::StreamUse::none) {
+    return with_content(upward, method, context.connection, use, std::move(*request));
+  }
   Value passed(Value::Array{std::move(*request)});
   const bool gives_up = method.name == api::kTaskFail.name || method.name == api::kTaskRelease.name;
   if (gives_up) return give_up(service, upward, caller->name, std::string(method.name), std::move(passed));
@@ -84,17 +137,22 @@ async::Task<Result<std::shared_ptr<wire::Connection>>> Upward::connection() {
   }
 }
 
+async::Task<Result<std::shared_ptr<wire::Connection>>> Upward::reached(std::string method) {
+  auto waiting = async::with_timeout(loop_, connection(), kPatience, "the tunnel");
+  auto up = co_await std::move(waiting);
+  if (up) co_return up;
+  const bool far = method.starts_with("relay.");
+  co_return fail(Code::unavailable,
+                 fmt::format("'{}' is answered by the daemon on the host, which is not connected now; {}", method,
+                             far ? "so are the locks, messages and notes of this swarm"
+                                 : "locks, messages and notes work meanwhile"));
+}
+
 async::Task<Result<Value>> Upward::call(std::string method, Value params) {
   for (;;) {
-    auto waiting = async::with_timeout(loop_, connection(), kPatience, "the tunnel");
-    const auto up = co_await std::move(waiting);
-    if (!up) {
-      const bool far = method.starts_with("relay.");
-      co_return fail(Code::unavailable,
-                     fmt::format("'{}' is answered by the daemon on the host, which is not connected now; {}", method,
-                                 far ? "so are the locks, messages and notes of this swarm"
-                                     : "locks, messages and notes work meanwhile"));
-    }
+    auto reaching = reached(method);
+    const auto up = co_await std::move(reaching);
+    if (!up) co_return fail(up.error());
     auto asking = (*up)->call(method, params);
     Result<Value> answer = co_await std::move(asking);
     // Cut off before the answer: the daemon was restarted. Whatever it did is found again by the key.
@@ -104,8 +162,8 @@ async::Task<Result<Value>> Upward::call(std::string method, Value params) {
 }
 
 void bind_upward(wire::Router& router, TeamService& service, Upward& upward) {
-  for (const auto& domain :
-       {api::task_methods(), api::review_methods(), api::proposal_methods(), api::human_methods()}) {
+  for (const auto& domain : {api::artifact_methods(), api::task_methods(), api::review_methods(),
+                             api::proposal_methods(), api::human_methods()}) {
     for (const api::MethodInfo* method : domain) {
       if (method->caller != api::Caller::tunnel && method->caller != api::Caller::both) continue;
       router.bind_raw(*method, [method, &service, &upward](const CallContext& context, Value params) {

@@ -18,6 +18,9 @@ class Upward {
   /// `idempotency_key`. With the tunnel down this waits a while, then it is `unavailable`.
   async::Task<Result<Value>> call(std::string method, Value params);
 
+  /// The tunnel's connection, for a call that has a stream beside it and so cannot be asked again. Waits as `call`.
+  async::Task<Result<std::shared_ptr<wire::Connection>>> reached(std::string method);
+
  private:
   async::Task<Result<std::shared_ptr<wire::Connection>>> connection();
 
@@ -26,7 +29,7 @@ class Upward {
   std::weak_ptr<wire::Connection> connection_;
 };
 
-/// Serves every method of tasks, reviews, proposals and questions that is for agents, by passing it on.
+/// Serves every method of artifacts, tasks, reviews, proposals and questions that is for agents, by passing it on.
 void bind_upward(wire::Router& router, TeamService& service, Upward& upward);
 
 }  // namespace swarm::agentd

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "client/commands/arguments.hpp"
+#include "client/commands/artifacts.hpp"
 #include "client/commands/commands.hpp"
 #include "client/commands/swarm_target.hpp"
 #include "client/commands/swarm_views.hpp"
@@ -28,6 +29,7 @@ struct Material {
   std::vector<api::ProposalInfo> proposals;
   std::vector<api::SwarmCommit> commits;
   std::vector<api::Event> events;
+  std::vector<api::ArtifactInfo> artifacts;
   std::optional<api::CostSummaryReply> costs;
   std::string stat;
   std::string diff;
@@ -69,6 +71,10 @@ async::Task<Result<void>> gather_work(Client& client, Material& material) {
     if (!shown) co_return fail(shown.error());
     material.tasks.push_back(std::move(*shown));
   }
+  Result<std::vector<api::ArtifactInfo>> artifacts =
+      co_await artifacts_of(client, {.swarm = material.swarm.id, .task = {}, .review = {}});
+  if (!artifacts) co_return fail(artifacts.error());
+  material.artifacts = std::move(*artifacts);
   api::FromAgent<api::ProposalListRequest> proposals;
   proposals.swarm = material.swarm.id;
   proposals.limit = 1000;
@@ -231,6 +237,17 @@ void add_votes(Document& document, const Material& material) {
   }
 }
 
+void add_artifacts(Document& document, const Material& material) {
+  if (material.artifacts.empty()) return;
+  document.heading(2, "Files");
+  std::vector<std::vector<std::string>> rows;
+  for (const api::ArtifactInfo& one : material.artifacts) {
+    rows.push_back({one_line(one.name.bytes), human_size(one.size_bytes), one.by, one.task.value_or(""), one.note,
+                    one.id, one.sha256});
+  }
+  document.table({"Name", "Size", "By", "Task", "Note", "Id", "SHA-256"}, std::move(rows));
+}
+
 void add_changes(Document& document, const Material& material) {
   document.heading(2, "Commits");
   std::vector<std::vector<std::string>> rows;
@@ -253,6 +270,7 @@ Document make_report(const Material& material) {
   add_tasks(document, material);
   add_reviews(document, material);
   add_votes(document, material);
+  add_artifacts(document, material);
   document.heading(2, "Costs");
   if (material.costs) {
     const api::CostLine& total = material.costs->total;

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "client/commands/arguments.hpp"
+#include "client/commands/artifacts.hpp"
 #include "client/commands/call.hpp"
 #include "client/commands/commands.hpp"
 #include "client/commands/swarm_target.hpp"
@@ -122,6 +123,40 @@ void one_call(CLI::App& command, Selection& selection, const api::Method<Req, Re
   });
 }
 
+void show_task_history(Context& context, const api::TaskShowReply& reply) {
+  show_task(context, reply.task);
+  for (const api::TaskAttempt& each : reply.attempts) {
+    context.printer.text(fmt::format("\nAttempt {} by {}: {}\n{}\n", each.attempt, one_line(each.agent),
+                                     each.outcome.empty() ? "under way" : one_line(each.outcome),
+                                     sanitized(each.reason)));
+  }
+  if (!reply.reviews.empty()) context.printer.table(review_table(reply.reviews));
+}
+
+async::Task<Result<int>> show_one_task(Context& context, Of of) {
+  Result<std::unique_ptr<Client>> client = co_await Client::open(context);
+  if (!client) co_return fail(client.error());
+  const Result<api::TaskShowReply> task =
+      co_await (*client)->call(api::kTaskShow, of_swarm<api::TaskRef>(of, {.task = of.what}));
+  if (!task) co_return fail(task.error());
+  const auto artifacts = co_await artifacts_of(**client, {.swarm = of.swarm, .task = task->task.id, .review = {}});
+  if (!artifacts) co_return fail(artifacts.error());
+  show_with_artifacts(context, *task, *artifacts, show_task_history);
+  co_return kExitOk;
+}
+
+async::Task<Result<int>> show_one_review(Context& context, Of of) {
+  Result<std::unique_ptr<Client>> client = co_await Client::open(context);
+  if (!client) co_return fail(client.error());
+  const Result<api::ReviewInfo> review =
+      co_await (*client)->call(api::kReviewShow, of_swarm<api::ReviewRef>(of, {.review = of.what}));
+  if (!review) co_return fail(review.error());
+  const auto artifacts = co_await artifacts_of(**client, {.swarm = of.swarm, .task = {}, .review = review->id});
+  if (!artifacts) co_return fail(artifacts.error());
+  show_with_artifacts(context, *review, *artifacts, show_review);
+  co_return kExitOk;
+}
+
 void add_tasks(CLI::App& root, Selection& selection) {
   CLI::App& group = add_group(root, "task", "Look at the tasks of a run, add and end them");
 
@@ -136,17 +171,9 @@ void add_tasks(CLI::App& root, Selection& selection) {
   const auto show_of = std::make_shared<Of>();
   CLI::App& show = add_command(group, selection, "show", "Show a task with its attempts and reviews");
   add_of(show, *show_of, "TASK");
-  one_call<api::FromAgent<api::TaskRef>>(
-      show, selection, api::kTaskShow, [show_of] { return of_swarm<api::TaskRef>(*show_of, {.task = show_of->what}); },
-      [](Context& context, const api::TaskShowReply& reply) {
-        show_task(context, reply.task);
-        for (const api::TaskAttempt& each : reply.attempts) {
-          context.printer.text(fmt::format("\nAttempt {} by {}: {}\n{}\n", each.attempt, one_line(each.agent),
-                                           each.outcome.empty() ? "under way" : one_line(each.outcome),
-                                           sanitized(each.reason)));
-        }
-        if (!reply.reviews.empty()) context.printer.table(review_table(reply.reviews));
-      });
+  show.callback([&selection, show_of] {
+    selection.action = [show_of](Context& context) { return show_one_task(context, *show_of); };
+  });
 
   struct Add {
     Of of;
@@ -202,9 +229,9 @@ void add_reviews(CLI::App& root, Selection& selection) {
   const auto show_of = std::make_shared<Of>();
   CLI::App& show = add_command(group, selection, "show", "Show a review with its verdicts and findings");
   add_of(show, *show_of, "REVIEW");
-  one_call<api::FromAgent<api::ReviewRef>>(
-      show, selection, api::kReviewShow,
-      [show_of] { return of_swarm<api::ReviewRef>(*show_of, {.review = show_of->what}); }, show_review);
+  show.callback([&selection, show_of] {
+    selection.action = [show_of](Context& context) { return show_one_review(context, *show_of); };
+  });
 
   struct Submit {
     Of of;

@@ -158,6 +158,14 @@ struct Model {
   std::string secret;  ///< empty: the secret called as the provider
 };
 
+/// [artifacts]
+struct Artifacts {
+  ByteSize max_size{std::uint64_t{256} << 20U};
+  std::uint32_t max_per_swarm = 1000;
+  ByteSize max_total{std::uint64_t{10} << 30U};
+  Duration keep = std::chrono::hours(24 * 30);
+};
+
 /// [git]
 struct Git {
   /// A push of a change to one of these could act with more rights than its author: it waits for a person.
@@ -255,6 +263,7 @@ struct Config {
   std::map<std::string, Service> services;
   std::map<std::string, Model> models;
   Git git;
+  Artifacts artifacts;
   std::map<std::string, Forge> forges;
   std::map<std::string, Secret> secrets;
   Costs costs;

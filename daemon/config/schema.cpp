@@ -373,6 +373,18 @@ std::vector<Section> build_sandbox_sections() {
                      "A change of one of these is pushed only when a person has approved it. Patterns as in "
                      "`.gitignore`: with a slash before its end from the root, else at any depth; `*`, `**`, `?`. "
                      "Letters match in either case.")}),
+      fixed(
+          "artifacts", &Config::artifacts, "Files that agents attach to tasks and reviews (`swarm artifact add`).",
+          {setting("max_size", &Artifacts::max_size, now, "The largest single file.", between(ByteSize{1}, gib(1024))),
+           setting("max_per_swarm", &Artifacts::max_per_swarm, now, "So many of one swarm, and no more.",
+                   between<std::uint32_t>(1, 1'000'000)),
+           setting("max_total", &Artifacts::max_total, now,
+                   "What all of them together may take on the disk; the same content counts once.",
+                   between(mib(1), gib(1 << 20))),
+           setting("keep", &Artifacts::keep, now,
+                   "So long those of a swarm that is over are kept; of one that is not, all are. 0: until it is "
+                   "discarded.",
+                   off_or(hours(1), hours(24 * 3650)))}),
       named("forge", &Config::forges,
             "Services that hold repositories and speak GitHub's API. github.com needs no entry: its token is the "
             "secret `github`, by itself GITHUB_TOKEN of the daemon's environment, else what git's credential helper "

@@ -6,6 +6,7 @@
 
 #include "protocol/api/agent.hpp"
 #include "protocol/api/agentd.hpp"
+#include "protocol/api/artifact.hpp"
 #include "protocol/api/budget.hpp"
 #include "protocol/api/costs.hpp"
 #include "protocol/api/daemon.hpp"
@@ -60,6 +61,7 @@ std::span<const MethodInfo* const> all_methods() {
   // clang-format off
   static const auto all = joined<MethodInfo>({
       agent_methods(),
+      artifact_methods(),
       budget_methods(),
       cost_methods(),
       daemon_methods(),
@@ -105,6 +107,7 @@ std::span<const EventInfo* const> all_events() {
   // clang-format off
   static const auto all = joined<EventInfo>({
       agent_events(),
+      artifact_events(),
       budget_events(),
       cost_events(),
       daemon_events(),

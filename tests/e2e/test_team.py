@@ -11,7 +11,7 @@ import pytest
 from conftest import RpcError, wait_until
 
 API = (pathlib.Path(__file__).parents[2] / "docs/api.md").read_text()
-AGENT_METHODS = ("agent.", "lock.", "message.", "note.", "task.", "review.", "proposal.", "human.", "inner.", "git.", "rpc.")
+AGENT_METHODS = ("agent.", "artifact.", "lock.", "message.", "note.", "task.", "review.", "proposal.", "human.", "inner.", "git.", "rpc.")
 
 
 class Team:
