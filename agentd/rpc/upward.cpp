@@ -20,9 +20,18 @@ using wire::CallContext;
 
 /// Below the patience of those who call.
 constexpr std::chrono::seconds kPatience{8};
+/// Streams of one agent at once: those of the tunnel are for all.
+constexpr std::size_t kMostContents = 4;
 
 bool has_field(const api::MethodInfo& method, std::string_view name) {
   return std::ranges::find(method.request().fields, name, &api::FieldInfo::name) != method.request().fields.end();
+}
+
+/// Which way a method's stream goes.
+api::StreamUse content_of(const api::MethodInfo& method) {
+  const auto& fields = method.request().fields;
+  const auto found = std::ranges::find(fields, "content", &api::FieldInfo::name);
+  return found == fields.end() ? api::StreamUse::none : found->stream;
 }
 
 /// The parameters as the daemon gets them: `swarm` is the tunnel's own, `agent` the kernel's word.
@@ -38,8 +47,8 @@ Result<Value> with_agent(const api::MethodInfo& method, Value params, const std:
   }
   std::erase_if(*fields, [](const Value::Member& field) { return field.first == "agent" || field.first == "swarm"; });
   if (has_field(method, "agent")) named->set("agent", agent);
-  // So that it can be asked again when the answer is cut off.
-  const bool keyed = named->find("idempotency_key") != nullptr;
+  // So that it can be asked again when the answer is cut off; what passes through a stream cannot be.
+  const bool keyed = named->find("idempotency_key") != nullptr || content_of(method) != api::StreamUse::none;
   if (method.effect == api::Effect::changes && !keyed) named->set("idempotency_key", random_key());
   return named;
 }
@@ -69,15 +78,25 @@ async::Task<> carry(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wi
   }
 }
 
-/// A call with a stream `content`, which is connected through. `client` lives as long as the call.
+/// The same, and says when it is over.
+async::Task<> carry_until(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink,
+                          async::Event& over) {
+  co_await carry(std::move(source), std::move(sink));
+  over.set();
+}
+
+/// A call with a stream `content`, which is connected through: the stream ends with a call that fails or is dropped,
+/// and the answer comes behind it. `client` lives as long as the call.
 async::Task<Result<Value>> with_content(Upward& upward, const api::MethodInfo& method, wire::Connection& client,
-                                        api::StreamUse use, Value request) {
+                                        api::StreamUse use, std::string agent, Value request) {
   const Value* said = request.find("content");
   const std::int64_t* number = said == nullptr ? nullptr : said->as_int();
   if (number == nullptr || *number < 1 || *number > UINT32_MAX) {
     co_return fail(Code::invalid_argument, "'content' is no stream: give the number of one");
   }
   const auto outer = static_cast<std::uint32_t>(*number);
+  const auto place = upward.place_for_content(agent);
+  if (!place) co_return fail(place.error());
   auto reaching = upward.reached(std::string(method.name));
   const auto up = co_await std::move(reaching);
   if (!up) co_return fail(up.error());
@@ -87,18 +106,14 @@ async::Task<Result<Value>> with_content(Upward& upward, const api::MethodInfo& m
   if (!source) co_return fail(source.error());
   auto sink = in ? (*up)->open_sink(inner) : client.open_sink(outer);
   if (!sink) co_return fail(sink.error());
-  client.tasks().spawn(carry(std::move(*source), std::move(*sink)));
+  async::Event over(client.loop());
+  async::TaskSet carrying(client.loop());
+  carrying.spawn(carry_until(std::move(*source), std::move(*sink), over));
   request.set("content", static_cast<std::int64_t>(inner));
   auto asking = (*up)->call(std::string(method.name), Value(Value::Array{std::move(request)}));
   Result<Value> answer = co_await std::move(asking);
+  if (answer) co_await over.wait();
   co_return answer;
-}
-
-/// Which way a method's stream goes.
-api::StreamUse content_of(const api::MethodInfo& method) {
-  const auto& fields = method.request().fields;
-  const auto found = std::ranges::find(fields, "content", &api::FieldInfo::name);
-  return found == fields.end() ? api::StreamUse::none : found->stream;
 }
 
 async::Task<Result<Value>> refused(Error error) { co_return fail(std::move(error)); }
@@ -115,7 +130,7 @@ wire::Reply pass_up(const api::MethodInfo& method, TeamService& service, Upward&
   Result<Value> request = with_agent(method, std::move(params), caller->name);
   if (!request) return refused(request.error());
   if (const api::StreamUse use = content_of(method); use != api::StreamUse::none) {
-    return with_content(upward, method, context.connection, use, std::move(*request));
+    return with_content(upward, method, context.connection, use, caller->name, std::move(*request));
   }
   Value passed(Value::Array{std::move(*request)});
   const bool gives_up = method.name == api::kTaskFail.name || method.name == api::kTaskRelease.name;
@@ -146,6 +161,17 @@ async::Task<Result<std::shared_ptr<wire::Connection>>> Upward::reached(std::stri
                  fmt::format("'{}' is answered by the daemon on the host, which is not connected now; {}", method,
                              far ? "so are the locks, messages and notes of this swarm"
                                  : "locks, messages and notes work meanwhile"));
+}
+
+Result<std::shared_ptr<void>> Upward::place_for_content(const std::string& agent) {
+  std::erase_if(contents_, [](const auto& one) { return one.second.expired(); });
+  if (contents_.count(agent) >= kMostContents) {
+    return fail(Code::resource_exhausted,
+                fmt::format("{} files of yours are on their way; try again when one is there", kMostContents));
+  }
+  auto place = std::make_shared<char>();
+  contents_.emplace(agent, place);
+  return place;
 }
 
 async::Task<Result<Value>> Upward::call(std::string method, Value params) {

@@ -2,6 +2,8 @@
 // Calls of agents that the daemon answers: tasks, reviews, proposals, questions to people. They go up the tunnel as
 // they came, with the agent that the kernel says calls.
 
+#include <map>
+
 #include "agentd/rpc/team.hpp"
 
 namespace swarm::agentd {
@@ -21,12 +23,17 @@ class Upward {
   /// The tunnel's connection, for a call that has a stream beside it and so cannot be asked again. Waits as `call`.
   async::Task<Result<std::shared_ptr<wire::Connection>>> reached(std::string method);
 
+  /// Held by a call of this agent as long as it has a stream through the tunnel. `resource_exhausted` when it has too
+  /// many already.
+  Result<std::shared_ptr<void>> place_for_content(const std::string& agent);
+
  private:
   async::Task<Result<std::shared_ptr<wire::Connection>>> connection();
 
   async::Loop& loop_;
   async::Condition came_up_;
   std::weak_ptr<wire::Connection> connection_;
+  std::multimap<std::string, std::weak_ptr<void>> contents_;  // by agent
 };
 
 /// Serves every method of artifacts, tasks, reviews, proposals and questions that is for agents, by passing it on.

@@ -32,13 +32,17 @@ class Artifacts::Room {
  public:
   Room(Artifacts& of, std::string swarm, std::uint64_t bytes) : of_(of), swarm_(std::move(swarm)), bytes_(bytes) {
     of_.reserved_bytes_ += bytes_;
-    ++of_.under_way_[swarm_];
+    UnderWay& all = of_.under_way_[swarm_];
+    ++all.count;
+    all.bytes += bytes_;
   }
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
   ~Room() {
     of_.reserved_bytes_ -= bytes_;
-    if (--of_.under_way_[swarm_] == 0) of_.under_way_.erase(swarm_);
+    const auto all = of_.under_way_.find(swarm_);
+    all->second.bytes -= bytes_;
+    if (--all->second.count == 0) of_.under_way_.erase(all);
   }
 
  private:
@@ -87,21 +91,21 @@ async::Task<> Artifacts::keep_pruning() {
 async::Task<Result<void>> Artifacts::prune() {
   const auto guard = co_await turn_.take();
   const Duration keep = with_.config.artifacts.keep;
+  const std::int64_t now = with_.loop.clock().wall().us;
   const std::int64_t before =
-      keep == Duration::zero()
-          ? 0
-          : with_.loop.clock().wall().us - std::chrono::duration_cast<std::chrono::microseconds>(keep).count();
+      keep == Duration::zero() ? 0 : now - std::chrono::duration_cast<std::chrono::microseconds>(keep).count();
   const Result<std::int64_t> gone =
       co_await with_.store.write("artifacts.prune", store::Durability::process,
-                                 [before](store::Changes& changes) { return forget(changes.db(), before); });
+                                 [now, before](store::Changes& changes) { return forget(changes.db(), now, before); });
   if (!gone) co_return fail(gone.error());
-  if (*gone == 0) co_return {};
+  if (*gone == 0 && !litter_) co_return {};
   const Result<std::set<std::string>> wanted = contents(with_.store.reader());
   if (!wanted) co_return fail(wanted.error());
   const Result<std::size_t> swept = co_await async::run_blocking(
       with_.loop,
       [directory = with_.directory, wanted = *wanted] { return sweep(directory, wanted, Unfinished::keep); });
   if (!swept) co_return fail(swept.error());
+  litter_ = false;
   log::logger<"artifacts">().info("pruned", {{"artifacts", *gone}, {"files", *swept}});
   co_return {};
 }
@@ -115,10 +119,11 @@ Result<std::shared_ptr<Artifacts::Room>> Artifacts::reserve(const std::string& s
                                                       "(artifacts.max_size)",
                                                       wanted, limits.max_size.bytes));
   }
-  const auto busy = under_way_.find(swarm);
-  if (busy != under_way_.end() && busy->second >= kMostUnderWay) {
+  const auto found = under_way_.find(swarm);
+  const UnderWay busy = found == under_way_.end() ? UnderWay{} : found->second;
+  if (busy.count >= kMostUnderWay) {
     return fail(Code::resource_exhausted,
-                fmt::format("{} artifacts of this swarm are on their way; try again when one is there", busy->second));
+                fmt::format("{} artifacts of this swarm are on their way; try again when one is there", busy.count));
   }
   const Result<std::uint64_t> count = count_of(with_.store.reader(), swarm);
   if (!count) return fail(count.error());
@@ -127,13 +132,21 @@ Result<std::shared_ptr<Artifacts::Room>> Artifacts::reserve(const std::string& s
                                                       "(artifacts.max_per_swarm)",
                                                       *count, limits.max_per_swarm));
   }
+  const Result<std::uint64_t> of_swarm = bytes_of(with_.store.reader(), swarm);
+  if (!of_swarm) return fail(of_swarm.error());
+  if (*of_swarm + busy.bytes + wanted > limits.max_swarm_size.bytes) {
+    return fail(Code::resource_exhausted,
+                fmt::format("the artifacts of this swarm take {} bytes, and {} more would be over {} "
+                            "(artifacts.max_swarm_size)",
+                            *of_swarm + busy.bytes, wanted, limits.max_swarm_size.bytes));
+  }
   const Result<std::uint64_t> stored = stored_bytes(with_.store.reader());
   if (!stored) return fail(stored.error());
   if (*stored + reserved_bytes_ + wanted > limits.max_total.bytes) {
     return fail(Code::resource_exhausted,
                 fmt::format("the host keeps {} bytes of artifacts, and {} more would be over {} (artifacts.max_total); "
                             "'swarmctl swarm discard' makes room",
-                            *stored, wanted, limits.max_total.bytes));
+                            *stored + reserved_bytes_, wanted, limits.max_total.bytes));
   }
   return std::make_shared<Room>(*this, swarm, wanted);
 }
@@ -153,6 +166,7 @@ async::Task<Result<api::ArtifactInfo>> Artifacts::put(Place place, api::Artifact
   if (!taken) co_return fail(taken.error(), "artifact");
 
   const auto guard = co_await turn_.take();
+  const bool littered = std::exchange(litter_, true);  // until there is a record, also when this is dropped
   const Result<void> kept = co_await async::run_blocking(with_.loop, [content = *incoming] { return content->keep(); });
   if (!kept) co_return fail(kept.error(), "artifact");
   api::ArtifactInfo info{.id = new_id("art", with_.loop.clock(), with_.random),
@@ -178,7 +192,10 @@ async::Task<Result<api::ArtifactInfo>> Artifacts::put(Place place, api::Artifact
     if (!told) return fail(told.error());
     return there;
   };
-  co_return co_await with_.store.write("artifacts.put", store::Durability::power, std::move(record));
+  Result<api::ArtifactInfo> recorded =
+      co_await with_.store.write("artifacts.put", store::Durability::power, std::move(record));
+  if (recorded) litter_ = littered;
+  co_return recorded;
 }
 
 Result<api::ArtifactListReply> Artifacts::list(const std::string& swarm, const api::ArtifactListRequest& request) {

@@ -1,7 +1,8 @@
 #pragma once
 // Files that agents attach to tasks and reviews. Content is kept once, under its SHA-256, on the disk before it is
-// recorded; a record is what refers to it. What no record refers to any more is removed: an hour after, at the next
-// start, or when a swarm ends or is discarded. Names are data, never paths.
+// recorded; a record is what refers to it. What no record refers to any more is removed: within an hour, at the next
+// start, or when a swarm ends or is discarded. Names are data, never paths. A stream may take as long as its connection
+// lives: what waits takes room from its own swarm alone.
 
 #include <functional>
 #include <map>
@@ -65,7 +66,12 @@ class Artifacts {
   Setup with_;
   async::Turn turn_;  ///< content gets its record, or goes, one after the other
   std::uint64_t reserved_bytes_ = 0;
-  std::map<std::string, std::uint64_t> under_way_;
+  struct UnderWay {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+  };
+  std::map<std::string, UnderWay> under_way_;  // by swarm
+  bool litter_ = false;                        // there may be content without a record
   async::Condition wake_;
   store::Subscription listening_;
   async::TaskSet tasks_;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr mode_t kMode = 0600;
 constexpr std::string_view kUnfinished = ".swarm-";
+constexpr std::string_view kShelf = "the artifacts of the host";  // agents read it: no path of the host
 
 std::string hex_of(crypto_hash_sha256_state& state) {
   std::array<unsigned char, crypto_hash_sha256_BYTES> out{};
@@ -31,7 +32,7 @@ void add_to(crypto_hash_sha256_state& state, std::string_view bytes) {
 
 Result<UniqueFd> open_directory(const std::filesystem::path& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) return fail_errno("open", path.native());
+  if (!fd) return fail_errno("open", kShelf);
   return fd;
 }
 
@@ -81,7 +82,7 @@ Result<std::shared_ptr<Incoming>> Incoming::into(const std::filesystem::path& di
   Result<UniqueFd> opened = open_directory(directory);
   if (!opened) return fail(opened.error());
   Result<tree::AtomicFile> file = tree::AtomicFile::create(opened->get());
-  if (!file) return fail(file.error(), directory.native());
+  if (!file) return fail(file.error(), kShelf);
   return std::shared_ptr<Incoming>(new Incoming(std::move(*opened), std::move(*file), limit_bytes, size_bytes));
 }
 
@@ -114,7 +115,7 @@ Result<std::shared_ptr<tree::Producer>> read_content(const std::filesystem::path
   const Result<UniqueFd> opened = open_directory(directory);
   if (!opened) return fail(opened.error());
   UniqueFd file(::openat(opened->get(), sha256.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!file) return fail_errno("open", (directory / sha256).native());
+  if (!file) return fail_errno("open the content", sha256);
   return std::make_shared<Checked>(std::move(file), sha256);
 }
 

@@ -19,6 +19,7 @@ constexpr std::array kArtifactMigrations = {
         sha256     TEXT NOT NULL,
         size_bytes INTEGER NOT NULL,
         created_us INTEGER NOT NULL,
+        over_us    INTEGER NOT NULL DEFAULT 0,
         info       BLOB NOT NULL
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX artifacts_swarm ON artifacts (swarm, id);
@@ -43,10 +44,15 @@ constexpr store::Sql kArtifactBytes{"artifacts.bytes",
                                     "SELECT COALESCE(SUM(size_bytes), 0) FROM (SELECT DISTINCT sha256, size_bytes "
                                     "FROM artifacts)"};
 constexpr store::Sql kArtifactCount{"artifacts.count", "SELECT COUNT(*) FROM artifacts WHERE swarm = ?"};
+constexpr store::Sql kArtifactBytesOf{"artifacts.bytes_of",
+                                      "SELECT COALESCE(SUM(size_bytes), 0) FROM artifacts WHERE swarm = ?"};
+constexpr store::Sql kArtifactsOver{"artifacts.over",
+                                    "UPDATE artifacts SET over_us = ? WHERE over_us = 0 AND swarm IN "
+                                    "(SELECT id FROM swarms WHERE over = 1)"};
 constexpr store::Sql kForgetArtifacts{
     "artifacts.forget",
-    "DELETE FROM artifacts WHERE swarm NOT IN (SELECT id FROM swarms WHERE discarded = 0) OR (created_us < ? AND "
-    "swarm IN (SELECT id FROM swarms WHERE over = 1))"};
+    "DELETE FROM artifacts WHERE swarm NOT IN (SELECT id FROM swarms WHERE discarded = 0) OR "
+    "(over_us > 0 AND over_us < ?)"};
 constexpr store::Sql kArtifactContents{"artifacts.contents", "SELECT DISTINCT sha256 FROM artifacts"};
 
 Result<std::vector<api::ArtifactInfo>> read_all(const Result<std::vector<std::tuple<Bytes>>>& rows) {
@@ -105,8 +111,15 @@ Result<std::uint64_t> count_of(store::Database& db, const std::string& swarm) {
   return *row ? static_cast<std::uint64_t>(std::get<0>(**row)) : 0;
 }
 
-Result<std::int64_t> forget(store::Database& db, std::int64_t made_before_us) {
-  if (const Result<void> gone = db.run(kForgetArtifacts, made_before_us); !gone) return fail(gone.error());
+Result<std::uint64_t> bytes_of(store::Database& db, const std::string& swarm) {
+  const auto row = db.one<std::int64_t>(kArtifactBytesOf, swarm);
+  if (!row) return fail(row.error());
+  return *row ? static_cast<std::uint64_t>(std::get<0>(**row)) : 0;
+}
+
+Result<std::int64_t> forget(store::Database& db, std::int64_t now_us, std::int64_t over_before_us) {
+  if (const Result<void> noted = db.run(kArtifactsOver, now_us); !noted) return fail(noted.error());
+  if (const Result<void> gone = db.run(kForgetArtifacts, over_before_us); !gone) return fail(gone.error());
   return db.changes();
 }
 

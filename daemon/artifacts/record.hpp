@@ -23,8 +23,11 @@ Result<std::vector<api::ArtifactInfo>> find(store::Database& db, const std::stri
 /// What all content takes, each once.
 Result<std::uint64_t> stored_bytes(store::Database& db);
 Result<std::uint64_t> count_of(store::Database& db, const std::string& swarm);
-/// Removes those of swarms that were discarded, and, of swarms that are over, those that were made before.
-Result<std::int64_t> forget(store::Database& db, std::int64_t made_before_us);
+/// What those of a swarm take, each counted.
+Result<std::uint64_t> bytes_of(store::Database& db, const std::string& swarm);
+/// Notes which swarms are over by now, and removes what belongs to those that were discarded, or were seen to be over
+/// before `over_before_us`. How many went.
+Result<std::int64_t> forget(store::Database& db, std::int64_t now_us, std::int64_t over_before_us);
 /// Every content that is referred to.
 Result<std::set<std::string>> contents(store::Database& db);
 

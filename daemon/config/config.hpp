@@ -162,6 +162,7 @@ struct Model {
 struct Artifacts {
   ByteSize max_size{std::uint64_t{256} << 20U};
   std::uint32_t max_per_swarm = 1000;
+  ByteSize max_swarm_size{std::uint64_t{2} << 30U};
   ByteSize max_total{std::uint64_t{10} << 30U};
   Duration keep = std::chrono::hours(24 * 30);
 };

@@ -378,11 +378,14 @@ std::vector<Section> build_sandbox_sections() {
           {setting("max_size", &Artifacts::max_size, now, "The largest single file.", between(ByteSize{1}, gib(1024))),
            setting("max_per_swarm", &Artifacts::max_per_swarm, now, "So many of one swarm, and no more.",
                    between<std::uint32_t>(1, 1'000'000)),
+           setting("max_swarm_size", &Artifacts::max_swarm_size, now,
+                   "What those of one swarm may take, so that it leaves room for others.",
+                   between(mib(1), gib(1 << 20))),
            setting("max_total", &Artifacts::max_total, now,
                    "What all of them together may take on the disk; the same content counts once.",
                    between(mib(1), gib(1 << 20))),
            setting("keep", &Artifacts::keep, now,
-                   "So long those of a swarm that is over are kept; of one that is not, all are. 0: until it is "
+                   "So long after the end of a swarm its artifacts are kept; before, all are. 0: until it is "
                    "discarded.",
                    off_or(hours(1), hours(24 * 3650)))}),
       named("forge", &Config::forges,

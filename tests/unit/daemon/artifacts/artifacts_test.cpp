@@ -164,6 +164,38 @@ TEST_CASE_METHOD(Shelf, "what is over a limit is refused with the limit's name")
   CHECK(put("c", {}, {"swm_1", "agent-0"}, 0).error().message.contains("artifacts.max_per_swarm"));
   CHECK(put("c", {}, {"swm_2", "agent-0"}, 0));
   CHECK(files() == 3);
+  // One swarm leaves room for others; what it has is counted, also where the content is there already.
+  config.artifacts = {.max_size = {10}, .max_swarm_size = {18}};
+  CHECK(put("c", {"1234567890"}, {"swm_1", "agent-0"}, 1).error().message.contains("artifacts.max_swarm_size"));
+  CHECK(put("c", {"1234567890"}, {"swm_2", "agent-0"}, 10));
+  CHECK(put("d", {"1234567890"}, {"swm_2", "agent-0"}, 10).error().message.contains("artifacts.max_swarm_size"));
+}
+
+TEST_CASE_METHOD(Shelf, "content whose record was refused goes within the hour") {
+  config.artifacts.max_per_swarm = 1;
+  // There is room when both begin, and no more when the second has come.
+  std::vector<Result<api::ArtifactInfo>> ends;
+  struct One {
+    static async::Task<> run(Shelf& self, std::string text, std::vector<Result<api::ArtifactInfo>>& ends) {
+      auto putting = self.artifacts->put({"swm_1", "agent-0"}, {.name = api::Path(text), .content = 1},
+                                         [&self, text]() -> Result<std::unique_ptr<wire::ByteSource>> {
+                                           return std::make_unique<MemorySource>(
+                                               self.loop, std::deque<std::string>{text}, MemorySource::End::clean);
+                                         });
+      Result<api::ArtifactInfo> end = co_await std::move(putting);
+      ends.push_back(std::move(end));
+    }
+  };
+  async::TaskSet tasks(loop);
+  tasks.spawn(One::run(*this, "one", ends));
+  tasks.spawn(One::run(*this, "two", ends));
+  loop.block_on(tasks.join());
+  REQUIRE(ends.size() == 2);
+  CHECK(ends[0].has_value() != ends[1].has_value());
+  CHECK(files() == 2);
+  advance(std::chrono::hours(2));
+  CHECK(files() == 1);
+  CHECK(get(artifacts->list("swm_1", {})->artifacts[0].id));
 }
 
 TEST_CASE_METHOD(Shelf, "damage is seen when it is read, and mended by the same content") {
@@ -188,7 +220,10 @@ TEST_CASE_METHOD(Shelf, "artifacts go with their swarm, and content when nothing
   advance(std::chrono::hours(48));
   CHECK(artifacts->list("swm_1", {})->artifacts.size() == 2);  // it is not over: all of it may be needed
   set("over", "swm_1");
-  advance(std::chrono::hours(2));
+  advance(std::chrono::hours(20));
+  CHECK(artifacts->list("swm_1", {})->artifacts.size() == 2);  // time counts from its end
+  open();
+  advance(std::chrono::hours(8));
   CHECK(artifacts->list("swm_1", {})->artifacts.empty());
   CHECK(files() == 1);  // the other swarm's
   CHECK(get(theirs->id, "swm_2").value_or("") == "shared");
