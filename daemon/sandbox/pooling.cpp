@@ -143,6 +143,7 @@ async::Task<Result<std::optional<std::string>>> Sandboxes::claim_pooled(api::San
     sandbox->lease_until = {};
     arm_lease(sandbox);
     ++claims_.warm;
+    pool->expect_another();
     co_return *id;
   }
 }

@@ -16,6 +16,10 @@ constexpr std::size_t kMadeAtOnce = 8;
 // When nothing else happens, how often a pool looks whether its target has changed (demand fades by itself).
 constexpr Duration kLook = 5s;
 
+// So old an answer still stands for one to a question asked now. Nothing smaller can be known of a microVM across a
+// network, where an answer is as long under way.
+constexpr Duration kFresh = 20ms;
+
 }  // namespace
 
 Pool::Pool(async::Loop& loop, PoolHost& host, std::string name, config::Pool settings, std::string provider)
@@ -135,7 +139,8 @@ async::Task<std::optional<std::string>> Pool::take() {
     ready_.pop_front();
     const std::string id = held.ready->id;
     look_again_.set();
-    const bool lives = co_await host_.answers(id);
+    bool lives = is_fresh(*held.ready);
+    if (!lives) lives = co_await host_.answers(id);
     held.ready.reset();
     if (lives) {
       ++counters_.warm_claims;
@@ -149,6 +154,26 @@ async::Task<std::optional<std::string>> Pool::take() {
   co_return std::nullopt;
 }
 
+bool Pool::is_fresh(const Ready& ready) const {
+  return ready.answered && loop_.clock().now() - *ready.answered <= kFresh;
+}
+
+void Pool::expect_another() {
+  const MonoTime now = loop_.clock().now();
+  const bool close = last_taken_ && now - *last_taken_ <= kFresh;
+  last_taken_ = now;
+  if (!close || asking_ahead_ || ready_.empty() || is_fresh(ready_.front())) return;
+  asking_ahead_ = true;
+  tasks_.spawn(check_ahead(ready_.front().id));
+}
+
+async::Task<> Pool::check_ahead(std::string id) {
+  co_await loop_.give_way();  // whoever has claimed is answered first
+  const bool lives = co_await probe(id);
+  asking_ahead_ = false;
+  if (lives && !ready_.empty() && ready_.front().id == id) ready_.front().answered = loop_.clock().now();
+}
+
 void Pool::adopt(const std::string& id, MonoTime made) {
   expected_.erase(id);
   if (draining_) {
@@ -156,7 +181,7 @@ void Pool::adopt(const std::string& id, MonoTime made) {
     return;
   }
   if (std::ranges::find(ready_, id, &Ready::id) != ready_.end()) return;
-  ready_.push_back({.id = id, .made = made, .idle_since = loop_.clock().now()});
+  ready_.push_back({.id = id, .made = made, .idle_since = loop_.clock().now(), .answered = {}});
   changed_.notify_all();
 }
 
@@ -203,7 +228,7 @@ async::Task<> Pool::look_after() {
       const bool old = now - it->made >= settings_.max_age;
       const bool idle = spare > 0 && now - it->idle_since >= settings_.max_idle;
       if (!old && !idle) {
-        tasks_.spawn(probe(it->id));
+        tasks_.spawn(check(it->id));
         ++it;
         continue;
       }
@@ -216,15 +241,17 @@ async::Task<> Pool::look_after() {
   }
 }
 
-async::Task<> Pool::probe(std::string id) {
-  const bool lives = co_await host_.answers(id);
-  if (lives) co_return;
+async::Task<bool> Pool::probe(std::string id) {
+  if (co_await host_.answers(id)) co_return true;
   const auto removed = std::erase_if(ready_, [&](const Ready& ready) { return ready.id == id; });
-  if (removed == 0) co_return;  // claimed meanwhile; whoever has it finds out
+  if (removed == 0) co_return false;  // claimed meanwhile; whoever has it finds out
   ++counters_.found_dead;
   host_.found_dead(*this, id, "it stopped answering");
   look_again_.set();
   co_await host_.discard(id, "it stopped answering");
+  co_return false;
 }
+
+async::Task<> Pool::check(std::string id) { co_await probe(std::move(id)); }
 
 }  // namespace swarm::sandbox

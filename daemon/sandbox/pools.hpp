@@ -57,8 +57,11 @@ class Pool {
   /// Begins to fill.
   void start();
 
-  /// One that is ready and has just answered; nothing when there is none. It leaves the pool at once.
+  /// One that is ready and has answered just now, at most kFresh ago; nothing when there is none. It leaves the pool at
+  /// once. Where claims follow each other closely the next is asked between them, so that they need not wait for it.
   async::Task<std::optional<std::string>> take();
+  /// What was taken is recorded. A claim that follows another closely is likely to be followed by one.
+  void expect_another();
 
   /// One that is ready, made in this run of the daemon or in an earlier one. Known ones stay where they are.
   void adopt(const std::string& id, MonoTime made);
@@ -100,12 +103,16 @@ class Pool {
     std::string id;
     MonoTime made;
     MonoTime idle_since;
+    std::optional<MonoTime> answered;  ///< when it was asked ahead of a claim
   };
 
   async::Task<> keep_filled();
   async::Task<> make_one();
   async::Task<> look_after();
-  async::Task<> probe(std::string id);
+  async::Task<bool> probe(std::string id);
+  async::Task<> check(std::string id);
+  async::Task<> check_ahead(std::string id);
+  [[nodiscard]] bool is_fresh(const Ready& ready) const;
   [[nodiscard]] Duration time_to_retry() const;
 
   async::Loop& loop_;
@@ -121,6 +128,8 @@ class Pool {
   bool draining_ = false;
   Breaker breaker_;
   Demand demand_;
+  std::optional<MonoTime> last_taken_;
+  bool asking_ahead_ = false;
   PoolCounters counters_;
   std::string last_failure_;
   async::Event look_again_;

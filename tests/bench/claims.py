@@ -177,19 +177,22 @@ def plot(path, samples, claims, title):
     pathlib.Path(path).write_text("\n".join(parts) + "\n")
 
 
-def steady(count, json):
-    """500 a second on one processor for all, the echo too: there a wake-up takes the same time always, and no second
-    processor has to be woken, which a virtual machine's host may do milliseconds later."""
+def steady(count, json, alone):
+    """500 a second. With `alone` on one processor for all, the echo too: there a wake-up takes the same time always, and
+    no second processor has to be woken, which a virtual machine's host may do milliseconds later; but what could be done
+    side by side is not."""
     every = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(every)})
+    if alone:
+        os.sched_setaffinity(0, {min(every)})
     rig = Rig(count)
     try:
         begun = time.monotonic()
         rig.fill(count)
-        print(f"claims: a pool of {count} filled in {time.monotonic() - begun:.1f} s; load "
+        where = "one processor" if alone else f"{len(every)} processors"
+        print(f"claims: a pool of {count} filled in {time.monotonic() - begun:.1f} s; {where}, load "
               f"{' '.join(open('/proc/loadavg').read().split()[:3])}", flush=True)
         rig.still()
-        return rig.claim("--rate", 500, "--count", count, *json)
+        return rig.claim("--rate", 500, "--count", count, "--name", f"claim on {where}", *json)
     finally:
         rig.end()
         os.sched_setaffinity(0, every)
@@ -205,7 +208,8 @@ def main():
     json = ["--json", options.json] if options.json else []
     count = 500 * options.seconds
     stalls()
-    passed = steady(count, json)
+    passed = steady(count, json, alone=True)
+    passed &= steady(count, json, alone=False)
     rig = Rig(count)
     try:
         rig.fill(count)

@@ -84,6 +84,50 @@ TEST_CASE_METHOD(PoolWorld, "what ended while it waited is told and never handed
   CHECK(std::ranges::count(told(), "pool.dead") == 2);
 }
 
+TEST_CASE_METHOD(PoolWorld, "where claims follow each other closely the next one is asked between them") {
+  std::set<std::string> known;
+  const auto another = [&] {
+    REQUIRE(wait(sandboxes->set_pool({.pool = "web", .min_ready = known.size() + 1, .max_ready = 4})));
+    settle();
+    for (const auto& [id, account] : provider.accounts()) {
+      if (known.insert(id).second) return id;
+    }
+    FAIL("none was made");
+    return std::string();
+  };
+  for (const auto& [id, account] : provider.accounts()) known.insert(id);  // the first two
+  const std::string third = another();
+  const std::string fourth = another();
+  REQUIRE(create());
+
+  SECTION("but not where they do not") {
+    advance(1s);
+    provider.mute_agent(third);
+    REQUIRE(create());
+    advance(1s);
+    CHECK(pool().counters.found_dead == 0);
+  }
+  SECTION("one that is silent is found before anybody claims it") {
+    provider.mute_agent(third);
+    REQUIRE(create());
+    advance(1s);
+    CHECK(pool().counters.found_dead == 1);
+    CHECK(state_of(third) == State::gone);
+  }
+  SECTION("its answer stands for a moment") {
+    REQUIRE(create());
+    provider.mute_agent(third);
+    CHECK(create()->id == third);
+  }
+  SECTION("and not for longer") {
+    REQUIRE(create());
+    provider.mute_agent(third);
+    advance(21ms);
+    CHECK(create()->id == fourth);
+    CHECK(pool().counters.found_dead == 1);
+  }
+}
+
 TEST_CASE_METHOD(PoolWorld, "what was made is never handed out twice") {
   std::set<std::string> seen;
   for (int i = 0; i < 20; ++i) {
