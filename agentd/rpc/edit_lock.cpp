@@ -13,10 +13,14 @@ using coord::Step;
 std::vector<git::Reserved> listed(const Step& step, const std::optional<std::string>& repo,
                                   const std::optional<std::string>& agent) {
   std::vector<git::Reserved> found;
-  for (const auto& [id, lease] : step.locks.leases()) {
-    if (lease.purpose != coord::LockPurpose::edit || (repo && lease.key.repository != *repo)) continue;
-    if (agent && lease.owner.agent != *agent) continue;
-    found.push_back({.id = id, .agent = lease.owner.agent, .path = lease.key.path});
+  const auto consider = [&](const coord::Lease& lease) {
+    if (lease.purpose != coord::LockPurpose::edit || (repo && lease.key.repository != *repo)) return;
+    found.push_back({.id = lease.id, .agent = lease.owner.agent, .path = lease.key.path});
+  };
+  if (agent) {
+    for (const coord::Lease* lease : step.locks.leases_of(*agent)) consider(*lease);
+  } else {
+    for (const auto& [id, lease] : step.locks.leases()) consider(lease);
   }
   return found;
 }

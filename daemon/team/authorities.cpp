@@ -239,10 +239,9 @@ async::Task<Result<void>> Authorities::merged(std::string swarm, std::string age
   const std::shared_ptr<Hosted> held = *hosted;
   auto task = held->host->with_locks("edits.merged", [agent, repository, paths](Step& step) -> Result<void> {
     std::vector<std::string> over;
-    for (const auto& [id, lease] : step.locks.leases()) {
-      if (lease.owner.agent != agent || lease.key.repository != repository) continue;
-      if (lease.purpose != coord::LockPurpose::edit) continue;
-      if (std::ranges::find(paths, lease.key.path) != paths.end()) over.push_back(id);
+    for (const coord::Lease* lease : step.locks.leases_of(agent)) {
+      if (lease->key.repository != repository || lease->purpose != coord::LockPurpose::edit) continue;
+      if (std::ranges::find(paths, lease->key.path) != paths.end()) over.push_back(lease->id);
     }
     for (const std::string& id : over) {
       static_cast<void>(step.locks.release(id, agent, step.turn.now));  // it was there just now

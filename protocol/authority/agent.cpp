@@ -39,9 +39,7 @@ AgentInfo info_of(const Step& step, const Delivery& delivery, const coord::Agent
                  .delivery = {}};
   if (delivery) info.delivery = delivery(step.turn, record.id);
   if (record.uid) info.uid = static_cast<std::uint32_t>(*record.uid);
-  for (const auto& [id, lease] : step.locks.leases()) {
-    if (lease.owner.agent == record.id) info.locks.push_back(id);
-  }
+  for (const coord::Lease* lease : step.locks.leases_of(record.id)) info.locks.push_back(lease->id);
   if (const auto at = unread.find(record.id); at != unread.end()) info.unread = static_cast<std::uint64_t>(at->second);
   return info;
 }

@@ -102,9 +102,9 @@ bool reserved_by_edit(std::string_view reason) { return reason.starts_with(kRese
 
 void keep_edit_locks(Step& step, const std::string& agent) {
   std::vector<std::string> old;
-  for (const auto& [id, lease] : step.locks.leases()) {
-    if (lease.purpose != coord::LockPurpose::edit || lease.owner.agent != agent || !lease.expires) continue;
-    if (*lease.expires - step.turn.now < coord::Span(kRenewBelow)) old.push_back(id);
+  for (const coord::Lease* lease : step.locks.leases_of(agent)) {
+    if (lease->purpose != coord::LockPurpose::edit || !lease->expires) continue;
+    if (*lease->expires - step.turn.now < coord::Span(kRenewBelow)) old.push_back(lease->id);
   }
   for (const std::string& id : old) {
     static_cast<void>(step.locks.renew(id, agent, coord::Span(kReserved), step.turn.now));  // it was there just now

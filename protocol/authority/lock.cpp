@@ -102,14 +102,25 @@ api::LockWaiter waiter_info(const coord::Waiter& waiter, const coord::Turn& turn
 
 Result<api::LockListReply> list(const Step& step, const api::LockListRequest& request) {
   api::LockListReply reply;
-  for (const auto& [id, lease] : step.locks.leases()) {
-    if (request.cursor && id <= *request.cursor) continue;
-    if (request.agent && lease.owner.agent != *request.agent) continue;
+  /// False where the page is full.
+  const auto take = [&](const coord::Lease& lease) {
+    if (request.cursor && lease.id <= *request.cursor) return true;
     if (reply.locks.size() == request.limit) {
       reply.next_cursor = reply.locks.back().id;
-      break;
+      return false;
     }
     reply.locks.push_back(lock_info(lease, step.turn.paused));
+    return true;
+  };
+  if (request.agent) {
+    for (const coord::Lease* lease : step.locks.leases_of(*request.agent)) {
+      if (!take(*lease)) break;
+    }
+  } else {
+    const auto& all = step.locks.leases();
+    for (auto it = request.cursor ? all.upper_bound(*request.cursor) : all.begin(); it != all.end(); ++it) {
+      if (!take(it->second)) break;
+    }
   }
   for (const coord::Waiter& waiter : step.locks.waiters()) {
     if (!request.agent || waiter.request.owner.agent == *request.agent) {

@@ -60,10 +60,15 @@ std::string deadlock_text(const std::vector<DeadlockStep>& circle) {
   return out;
 }
 
-void LockTable::restore(Lease lease) {
+const Lease& LockTable::put(Lease lease) {
   std::string id = lease.id;
-  leases_.insert_or_assign(std::move(id), std::move(lease));
+  if (const auto before = leases_.find(id); before != leases_.end()) index_.remove(before->second);
+  const Lease& placed = leases_.insert_or_assign(std::move(id), std::move(lease)).first->second;
+  index_.add(placed);
+  return placed;
 }
+
+void LockTable::restore(Lease lease) { put(std::move(lease)); }
 
 /// Everybody in the way of a request: holders, and the first `ahead` of the line.
 std::vector<LockTable::Obstacle> LockTable::obstacles(const LockRequest& request, std::size_t ahead) const {
@@ -71,8 +76,8 @@ std::vector<LockTable::Obstacle> LockTable::obstacles(const LockRequest& request
   const auto in_the_way = [&](const LockOwner& owner, LockMode mode, const LockKey& key) {
     return owner.agent != request.owner.agent && excludes(mode, request.mode) && key.overlaps(request.key);
   };
-  for (const auto& [id, lease] : leases_) {
-    if (in_the_way(lease.owner, lease.mode, lease.key)) out.push_back({lease.owner.agent, &lease.key});
+  for (const Lease* lease : index_.near(request.key, LeaseIndex::Reach::all)) {
+    if (in_the_way(lease->owner, lease->mode, lease->key)) out.push_back({lease->owner.agent, &lease->key});
   }
   for (std::size_t i = 0; i < ahead; ++i) {
     const LockRequest& other = waiters_[i].request;
@@ -83,11 +88,10 @@ std::vector<LockTable::Obstacle> LockTable::obstacles(const LockRequest& request
 
 /// Inside what the owner holds at least as strongly, nobody else can be.
 bool LockTable::covered(const LockRequest& request) const {
-  return std::ranges::any_of(leases_, [&](const auto& entry) {
-    const Lease& lease = entry.second;
-    return lease.owner.agent == request.owner.agent && lease.key.repository == request.key.repository &&
-           (lease.mode == LockMode::exclusive || request.mode == LockMode::shared) &&
-           lease.key.pattern.covers(request.key.pattern);
+  return std::ranges::any_of(index_.near(request.key, LeaseIndex::Reach::up), [&](const Lease* lease) {
+    return lease->owner.agent == request.owner.agent && lease->key.repository == request.key.repository &&
+           (lease->mode == LockMode::exclusive || request.mode == LockMode::shared) &&
+           lease->key.pattern.covers(request.key.pattern);
   });
 }
 
@@ -136,11 +140,11 @@ std::string LockTable::why_not(const LockRequest& request, std::size_t ahead, Mo
                      before.empty() ? "somebody" : before.front().owner);
 }
 
-Lease* LockTable::held(const LockRequest& request) {
-  Lease* found = nullptr;
-  for (auto& [id, lease] : leases_) {
-    if (lease.owner.agent != request.owner.agent || !lease.key.same(request.key)) continue;
-    if (found == nullptr || lease.mode == LockMode::exclusive) found = &lease;
+const Lease* LockTable::held(const LockRequest& request) const {
+  const Lease* found = nullptr;
+  for (const Lease* lease : index_.with_key(request.key)) {
+    if (lease->owner.agent != request.owner.agent) continue;
+    if (found == nullptr || lease->mode == LockMode::exclusive) found = lease;
   }
   return found;
 }
@@ -148,12 +152,13 @@ Lease* LockTable::held(const LockRequest& request) {
 Lease LockTable::grant(const LockRequest& request, Moment now, bool waited) {
   // Raised from shared: the weaker lease goes where the stronger one comes. One that is as strong stays beside it: what
   // was asked for while in line may be less than what was granted meanwhile.
-  for (auto it = leases_.begin(); it != leases_.end();) {
-    const auto here = it++;
-    if (here->second.owner.agent != request.owner.agent || !here->second.key.same(request.key)) continue;
-    if (here->second.mode == LockMode::exclusive || request.mode == LockMode::shared) continue;
-    changes_.push_back({.id = here->first, .lease = std::nullopt});
-    leases_.erase(here);
+  const LeaseSet same_key = index_.with_key(request.key);
+  for (const Lease* lease : same_key) {
+    if (lease->owner.agent != request.owner.agent) continue;
+    if (lease->mode == LockMode::exclusive || request.mode == LockMode::shared) continue;
+    changes_.push_back({.id = lease->id, .lease = std::nullopt});
+    index_.remove(*lease);
+    leases_.erase(leases_.find(lease->id));
   }
   ++fence_.counter;
   Lease lease{.id = request.id,
@@ -165,7 +170,7 @@ Lease LockTable::grant(const LockRequest& request, Moment now, bool waited) {
               .granted = now,
               .expires = request.ttl ? std::optional(now + *request.ttl) : std::nullopt,
               .fence = fence_};
-  leases_.insert_or_assign(lease.id, lease);
+  put(lease);
   changes_.push_back({.id = lease.id, .lease = lease});
   notices_.push_back({.kind = LockNotice::Kind::granted, .lease = lease, .waited = waited});
   return lease;
@@ -173,14 +178,16 @@ Lease LockTable::grant(const LockRequest& request, Moment now, bool waited) {
 
 Result<Acquired> LockTable::acquire(LockRequest request, Moment now) {
   advance(now);
-  if (Lease* mine = held(request);
+  if (const Lease* mine = held(request);
       mine != nullptr && (mine->mode == LockMode::exclusive || request.mode == LockMode::shared)) {
-    mine->expires = later(mine->expires, request.ttl ? std::optional(now + *request.ttl) : std::nullopt);
+    Lease renewed = *mine;
+    renewed.expires = later(renewed.expires, request.ttl ? std::optional(now + *request.ttl) : std::nullopt);
     // Once a change depends on it, it goes with the change, whoever asked before or asks after.
-    if (request.purpose == LockPurpose::edit) mine->purpose = LockPurpose::edit;
-    if (!request.reason.empty()) mine->reason = request.reason;
-    changes_.push_back({.id = mine->id, .lease = *mine});
-    return Acquired{.lease = *mine, .renewed = true};
+    if (request.purpose == LockPurpose::edit) renewed.purpose = LockPurpose::edit;
+    if (!request.reason.empty()) renewed.reason = request.reason;
+    put(renewed);
+    changes_.push_back({.id = renewed.id, .lease = renewed});
+    return Acquired{.lease = std::move(renewed), .renewed = true};
   }
   if (covered(request) || obstacles(request, waiters_.size()).empty()) {
     return Acquired{.lease = grant(request, now, false), .renewed = false};
@@ -209,16 +216,18 @@ Result<Lease> LockTable::renew(const std::string& id, std::string_view owner, Sp
   if (found == leases_.end()) {
     return fail(Code::not_found, fmt::format("the lock '{}' is not held any more; take it again", shown(id)));
   }
-  Lease& lease = found->second;
+  Lease lease = found->second;
   if (lease.owner.agent != owner) {
     return fail(Code::permission_denied, fmt::format("the lock '{}' is {}'s", shown(id), lease.owner.agent));
   }
   lease.expires = later(lease.expires, now + ttl);
+  put(lease);
   changes_.push_back({.id = id, .lease = lease});
   return lease;
 }
 
 void LockTable::end(std::map<std::string, Lease>::iterator lease, LockEnd how, std::string by, std::string note) {
+  index_.remove(lease->second);
   changes_.push_back({.id = lease->first, .lease = std::nullopt});
   notices_.push_back({.kind = LockNotice::Kind::ended,
                       .lease = std::move(lease->second),
@@ -265,14 +274,13 @@ Result<int> LockTable::release_key(const LockKey& key, std::string_view owner, M
   advance(now);
   int count = 0;
   const Lease* other = nullptr;
-  for (auto it = leases_.begin(); it != leases_.end();) {
-    const auto here = it++;
-    if (!here->second.key.same(key)) continue;
-    if (here->second.owner.agent != owner) {
-      other = &here->second;
+  const LeaseSet same_key = index_.with_key(key);
+  for (const Lease* lease : same_key) {
+    if (lease->owner.agent != owner) {
+      other = lease;
       continue;
     }
-    end(here, LockEnd::released, std::string(owner), {});
+    end(leases_.find(lease->id), LockEnd::released, std::string(owner), {});
     ++count;
   }
   if (count == 0 && other != nullptr) {
@@ -304,27 +312,20 @@ Result<Lease> LockTable::break_lease(const std::string& id, std::string_view per
 }
 
 int LockTable::owner_gone(std::string_view agent, Moment now) {
-  int count = 0;
-  for (auto it = leases_.begin(); it != leases_.end();) {
-    const auto here = it++;
-    if (here->second.owner.agent != agent) continue;
-    end(here, LockEnd::owner_gone, {}, {});
-    ++count;
-  }
+  const LeaseSet theirs = index_.of_owner(agent);
+  for (const Lease* lease : theirs) end(leases_.find(lease->id), LockEnd::owner_gone, {}, {});
   for (std::size_t i = waiters_.size(); i-- > 0;) {
     if (waiters_[i].request.owner.agent != agent) continue;
     drop(i, LockEnd::owner_gone, {.code = Code::cancelled, .message = fmt::format("{} is gone", agent)});
   }
   serve(now);
-  return count;
+  return static_cast<int>(theirs.size());
 }
 
 void LockTable::advance(Moment now) {
   bool changed = false;
-  for (auto it = leases_.begin(); it != leases_.end();) {
-    const auto here = it++;
-    if (!here->second.expires || *here->second.expires > now) continue;
-    end(here, LockEnd::expired, {}, {});
+  for (const Lease* lease : index_.over(now)) {
+    end(leases_.find(lease->id), LockEnd::expired, {}, {});
     changed = true;
   }
   // A lock that came free at the deadline itself still goes to who waited for it.
@@ -344,11 +345,10 @@ void LockTable::advance(Moment now) {
 }
 
 std::optional<Moment> LockTable::next_deadline() const {
-  std::optional<Moment> first;
+  std::optional<Moment> first = index_.first_end();
   const auto consider = [&first](std::optional<Moment> at) {
     if (at && (!first || *at < *first)) first = at;
   };
-  for (const auto& [id, lease] : leases_) consider(lease.expires);
   for (const Waiter& waiter : waiters_) consider(waiter.request.wait_until);
   return first;
 }
@@ -364,8 +364,8 @@ Result<void> LockTable::begin_epoch(std::int64_t epoch) {
 
 std::vector<Lease> LockTable::conflicts(const LockKey& key, LockMode mode, std::string_view owner) const {
   std::vector<Lease> out;
-  for (const auto& [id, lease] : leases_) {
-    if (lease.owner.agent != owner && excludes(lease.mode, mode) && lease.key.overlaps(key)) out.push_back(lease);
+  for (const Lease* lease : index_.near(key, LeaseIndex::Reach::all)) {
+    if (lease->owner.agent != owner && excludes(lease->mode, mode) && lease->key.overlaps(key)) out.push_back(*lease);
   }
   return out;
 }

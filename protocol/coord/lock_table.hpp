@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/coord/lease_index.hpp"
 #include "protocol/coord/moment.hpp"
 #include "protocol/coord/path.hpp"
 #include "protocol/core/error.hpp"
@@ -128,6 +129,12 @@ struct DeadlockStep {
 class LockTable {
  public:
   explicit LockTable(Fence last = {}) : fence_(last) {}
+  // The index points to the leases, which a move leaves where they are.
+  LockTable(LockTable&&) = default;
+  LockTable& operator=(LockTable&&) = default;
+  LockTable(const LockTable&) = delete;
+  LockTable& operator=(const LockTable&) = delete;
+  ~LockTable() = default;
 
   /// Puts back a recorded lease; for loading.
   void restore(Lease lease);
@@ -163,6 +170,7 @@ class LockTable {
 
   [[nodiscard]] Fence fence() const { return fence_; }
   [[nodiscard]] const std::map<std::string, Lease>& leases() const { return leases_; }
+  [[nodiscard]] const LeaseSet& leases_of(std::string_view agent) const { return index_.of_owner(agent); }
   [[nodiscard]] const std::vector<Waiter>& waiters() const { return waiters_; }
   /// Holders of overlapping paths that would stand in the way of `owner`.
   [[nodiscard]] std::vector<Lease> conflicts(const LockKey& key, LockMode mode, std::string_view owner) const;
@@ -181,13 +189,15 @@ class LockTable {
   [[nodiscard]] bool covered(const LockRequest& request) const;
   [[nodiscard]] std::string why_not(const LockRequest& request, std::size_t ahead, Moment now) const;
   Lease grant(const LockRequest& request, Moment now, bool waited);
-  Lease* held(const LockRequest& request);
+  [[nodiscard]] const Lease* held(const LockRequest& request) const;
+  const Lease& put(Lease lease);
   void end(std::map<std::string, Lease>::iterator lease, LockEnd how, std::string by, std::string note);
   void drop(std::size_t index, LockEnd how, Error error);
   void serve(Moment now);
 
   Fence fence_;
   std::map<std::string, Lease> leases_;
+  LeaseIndex index_;             // of leases_
   std::vector<Waiter> waiters_;  // in the order in which they came
   std::vector<LockNotice> notices_;
   std::vector<LockChange> changes_;

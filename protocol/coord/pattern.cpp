@@ -299,6 +299,24 @@ bool Pattern::covers(const Pattern& other) const {
   return std::ranges::all_of(other.alternatives_, covered);
 }
 
+std::vector<Beginning> Pattern::beginnings() const {
+  std::vector<Beginning> out;
+  out.reserve(alternatives_.size());
+  for (const Alternative& alternative : alternatives_) {
+    Beginning beginning{.names = {}, .whole = true};
+    for (const Segment& segment : alternative) {
+      if (segment.kind != Segment::Kind::literal) {
+        beginning.whole = false;
+        break;
+      }
+      beginning.names += '/';
+      beginning.names += segment.text;
+    }
+    out.push_back(std::move(beginning));
+  }
+  return out;
+}
+
 bool Pattern::follow(std::string_view link, std::string_view target) {
   const Alternative from = literals(link, folding_);
   const Alternative to = literals(target, folding_);

@@ -55,6 +55,12 @@ using Alternative = std::vector<Segment>;
 /// `Pattern::follow` adds nothing beyond: a repository full of links must not make every comparison slow.
 constexpr std::size_t kMaxAlternativesWithLinks = 256;
 
+/// Where paths of a set begin.
+struct Beginning {
+  std::string names;   ///< literal, each with a slash in front
+  bool whole = false;  ///< nothing follows them
+};
+
 /// A set of paths. Paths are normalised: no empty, "." or ".." names, no leading slash; the root is "". Copyable.
 class Pattern {
  public:
@@ -77,6 +83,10 @@ class Pattern {
   /// when nothing was added.
   bool follow(std::string_view link, std::string_view target);
   [[nodiscard]] std::size_t alternatives() const { return alternatives_.size(); }
+
+  /// The literal names before the first wildcard, of each alternative. Two sets only meet where the names of one begin
+  /// those of the other.
+  [[nodiscard]] std::vector<Beginning> beginnings() const;
 
  private:
   std::vector<detail::Alternative> alternatives_;
