@@ -24,6 +24,9 @@ constexpr off_t kMostLogBytes = 10 << 20;
 constexpr std::chrono::seconds kRefresh{30};
 /// Many changes make one writing.
 constexpr std::chrono::milliseconds kTogether{300};
+/// Thousands of locks take long to write: most of the time goes to whatever else there is to do.
+constexpr int kRestPerWork = 9;
+constexpr std::chrono::milliseconds kLongestRest{3000};
 
 Result<void> replace(int directory, const std::string& name, const std::string& content) {
   Result<tree::AtomicFile> file = tree::AtomicFile::create(directory);
@@ -74,7 +77,7 @@ Result<void> write_locks(int workspace, const ViewFiles& files) {
   }
   for (const std::string& name : over) unlinkat(directory->get(), name.c_str(), 0);
   for (const auto& [name, content] : locks) {
-    if (files.unchanged.contains(name) && there.contains(name)) continue;
+    if (!files.fresh.contains(name) && there.contains(name)) continue;
     if (Result<void> written = replace(directory->get(), name, content); !written) return written;
   }
   return {};
@@ -102,25 +105,70 @@ std::string log_line(const Value& queued) {
   return coord::message_log_line(message, data->recipients, coord::Span(0));
 }
 
-Result<ViewFiles> files_of(coord::Step& step) {
-  const auto agents = step.registry.list(step.turn);
-  if (!agents) return fail(agents.error());
-  const auto unread = step.messages.unread(step.turn);
-  if (!unread) return fail(unread.error());
-  std::vector<coord::Lease> leases;
-  ViewFiles files;
-  for (const auto& [id, lease] : step.locks.leases()) {
-    leases.push_back(lease);
-    files.locks.emplace(coord::lock_file_name(lease), coord::lock_view(lease, step.turn.paused));
-  }
-  std::vector<coord::AgentRecord> alive;
-  std::ranges::copy_if(*agents, std::back_inserter(alive),
-                       [](const coord::AgentRecord& agent) { return coord::is_live(agent.state); });
-  files.active_agents = coord::active_agents_view(alive, leases, *unread, step.turn.now, step.turn.paused);
-  return files;
+bool says(const Shown::Lock& known, const coord::Lease& lease) {
+  return known.expires == lease.expires && known.reason == lease.reason;
 }
 
 }  // namespace
+
+Result<ViewNews> view_news(coord::Step& step, const Shown& shown, const std::set<std::string>& touched, Among among) {
+  auto agents = step.registry.list(step.turn);
+  if (!agents) return fail(agents.error());
+  auto unread = step.messages.unread(step.turn);
+  if (!unread) return fail(unread.error());
+  std::erase_if(*agents, [](const coord::AgentRecord& agent) { return !coord::is_live(agent.state); });
+  ViewNews news{.agents = std::move(*agents),
+                .unread = std::move(*unread),
+                .locks = {},
+                .ended = {},
+                .now = step.turn.now,
+                .paused = step.turn.paused};
+  const std::map<std::string, coord::Lease>& leases = step.locks.leases();
+  const bool other_times = news.paused != shown.paused;
+  if (among == Among::all || other_times) {
+    for (const auto& [id, lease] : leases) {
+      const auto known = shown.locks.find(id);
+      if (other_times || known == shown.locks.end() || !says(known->second, lease)) news.locks.push_back(lease);
+    }
+    for (const auto& [id, known] : shown.locks) {
+      if (!leases.contains(id)) news.ended.push_back(id);
+    }
+    return news;
+  }
+  for (const std::string& id : touched) {
+    if (const auto lease = leases.find(id); lease != leases.end()) {
+      news.locks.push_back(lease->second);
+    } else {
+      news.ended.push_back(id);
+    }
+  }
+  return news;
+}
+
+void say(Shown& shown, const ViewNews& news) {
+  ViewFiles& files = shown.files;
+  shown.paused = news.paused;
+  for (const std::string& id : news.ended) {
+    const auto known = shown.locks.find(id);
+    if (known == shown.locks.end()) continue;
+    files.locks.erase(known->second.file);
+    files.fresh.erase(known->second.file);
+    shown.locks.erase(known);
+  }
+  for (const coord::Lease& lease : news.locks) {
+    Shown::Lock known{.agent = lease.owner.agent,
+                      .path = lease.key.path,
+                      .reason = lease.reason,
+                      .expires = lease.expires,
+                      .file = coord::lock_file_name(lease)};
+    files.locks.insert_or_assign(known.file, coord::lock_view(lease, news.paused));
+    files.fresh.insert(known.file);
+    shown.locks.insert_or_assign(lease.id, std::move(known));
+  }
+  std::map<std::string, std::vector<std::string>> locked;
+  for (const auto& [id, known] : shown.locks) locked[known.agent].push_back(known.path);
+  files.active_agents = coord::active_agents_view(news.agents, locked, news.unread, news.now, news.paused);
+}
 
 Result<void> write_views(const std::string& workspace, const ViewFiles& files) {
   const UniqueFd directory(open(workspace.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -132,7 +180,8 @@ Result<void> write_views(const std::string& workspace, const ViewFiles& files) {
   return write_locks(directory.get(), files);
 }
 
-Views::Views(async::Loop& loop, Team& team) : loop_(loop), team_(team), news_(loop), tasks_(loop) {
+Views::Views(async::Loop& loop, Team& team)
+    : loop_(loop), team_(team), news_(loop), shown_(std::make_shared<Shown>()), tasks_(loop) {
   team_.listen([this](const Team::Happenings& happenings) { happened(happenings); });
   tasks_.spawn(keep(this));
 }
@@ -142,6 +191,7 @@ Views::~Views() { tasks_.cancel_all(); }
 void Views::happened(const Team::Happenings& happenings) {
   for (const coord::Happening& one : happenings) {
     if (one.type == "message.queued" && one.data.as_map() != nullptr) log_ += log_line(one.data);
+    if (one.type == "lock.granted" || one.type == "lock.ended") touched_.insert(text_of(one.data, "id"));
   }
   stale_ = true;
   news_.notify_all();
@@ -153,34 +203,47 @@ async::Task<Result<void>> Views::next_news(Views* self) {
 }
 
 async::Task<> Views::keep(Views* self) {
+  // Renewals are not told: they are found with all the rest, now and then.
+  Among among = Among::all;
+  Duration rest = kTogether;
   for (;;) {
     // What is there at the start is only written where somebody may have taken it away; a team that is not open yet
     // wakes us with its first event.
     while (!self->stale_ || !self->team_.is_open()) {
       auto waiting = async::with_timeout(self->loop_, next_news(self), kRefresh, "news");
       const Result<void> came = co_await std::move(waiting);
+      if (!came) among = Among::all;
       if (!came && self->team_.is_open()) self->stale_ = true;  // when each was last seen
     }
-    co_await async::sleep_for(self->loop_, kTogether);
+    co_await async::sleep_for(self->loop_, rest);
+    const MonoTime begun = self->loop_.clock().now();
+    if (begun - self->compared_ >= kRefresh) among = Among::all;
     self->stale_ = false;
     const Result<coord::Host*> host = self->team_.host();
     if (!host) continue;
-    auto looking = (*host)->with_locks("team.views", files_of);
-    Result<ViewFiles> files = co_await std::move(looking);
-    if (!files) continue;
-    files->log = std::exchange(self->log_, {});
-    for (const auto& [name, content] : files->locks) {
-      const auto before = self->written_locks_.find(name);
-      if (before != self->written_locks_.end() && before->second == content) files->unchanged.insert(name);
+    auto look = [shown = self->shown_, touched = std::exchange(self->touched_, {}), among](coord::Step& step) {
+      return view_news(step, *shown, touched, among);
+    };
+    auto looking = (*host)->with_locks("team.views", std::move(look));
+    Result<ViewNews> news = co_await std::move(looking);
+    if (!news) {
+      among = Among::all;
+      continue;
     }
-    self->written_locks_ = files->locks;
-    auto writing =
-        async::run_blocking(self->loop_, [workspace = self->team_.options().workspace, made = std::move(*files)] {
-          return write_views(workspace, made);
-        });
+    if (among == Among::all) self->compared_ = begun;
+    among = Among::touched;
+    auto writing = async::run_blocking(self->loop_, [workspace = self->team_.options().workspace, shown = self->shown_,
+                                                     news = std::move(*news), log = std::exchange(self->log_, {})] {
+      say(*shown, news);
+      shown->files.log = log;
+      Result<void> written = write_views(workspace, shown->files);
+      if (written) shown->files.fresh.clear();
+      return written;
+    });
     // A view that cannot be written (the disk is full) is made anew with the next change.
-    const Result<void> written = co_await std::move(writing);
-    if (!written) self->written_locks_.clear();
+    static_cast<void>(co_await std::move(writing));
+    const Duration took = self->loop_.clock().now() - begun;
+    rest = std::clamp<Duration>(took * kRestPerWork, kTogether, kLongestRest);
   }
 }
 

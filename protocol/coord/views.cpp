@@ -35,14 +35,15 @@ Json lock_json(const Lease& lease, Span paused) {
 
 }  // namespace
 
-std::string active_agents_view(std::span<const AgentRecord> agents, std::span<const Lease> leases,
+std::string active_agents_view(std::span<const AgentRecord> agents,
+                               const std::map<std::string, std::vector<std::string>>& locked,
                                const std::map<std::string, std::int64_t>& unread, Moment now, Span paused) {
   Json list = Json::array();
   for (const AgentRecord& agent : agents) {
     if (!is_live(agent.state)) continue;
     Json locks = Json::array();
-    for (const Lease& lease : leases) {
-      if (lease.owner.agent == agent.id) locks.push_back(to_utf8(lease.key.path));
+    if (const auto theirs = locked.find(agent.id); theirs != locked.end()) {
+      for (const std::string& path : theirs->second) locks.push_back(to_utf8(path));
     }
     const auto waiting = unread.find(agent.id);
     Json one = {{"id", agent.id},

@@ -12,8 +12,10 @@
 
 namespace swarm::coord {
 
-/// The content of `ACTIVE_AGENTS.json`: those alive, with what each does, holds and has not read.
-std::string active_agents_view(std::span<const AgentRecord> agents, std::span<const Lease> leases,
+/// The content of `ACTIVE_AGENTS.json`: those alive, with what each does, holds and has not read. `locked`: paths, by
+/// who holds them.
+std::string active_agents_view(std::span<const AgentRecord> agents,
+                               const std::map<std::string, std::vector<std::string>>& locked,
                                const std::map<std::string, std::int64_t>& unread, Moment now, Span paused);
 
 /// One line of `agent_messages.log`, with its end: a JSON object.

@@ -180,7 +180,7 @@ TEST_CASE("views show the state as files of old") {
                     .expires = Moment{61'000'001},
                     .fence = {1, 7}};
   const auto agents = must(w.step([](Step& s) { return s.registry.list(s.turn); }));
-  const std::string view = active_agents_view(agents, {&lease, 1}, {{"agent-1", 3}}, w.now, 5s);
+  const std::string view = active_agents_view(agents, {{"agent-1", {lease.key.path}}}, {{"agent-1", 3}}, w.now, 5s);
   CHECK(view.find("\"unread\": 3") != std::string::npos);
   CHECK(view.find("src/\xC3\xA4 b.c") != std::string::npos);
   CHECK(view.find("gone") == std::string::npos);
