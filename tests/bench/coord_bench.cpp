@@ -1,6 +1,6 @@
 // What a durable message costs: accepted through the host (loop, writer thread, group commit, fsync) from many senders,
 // beside plain SQLite that inserts the same text with one fsynced commit each, in turns of the same run; and a lock
-// taken and given back.
+// taken and given back, also where thousands of others are held.
 
 #include <cstdio>
 #include <thread>
@@ -24,6 +24,8 @@ constexpr int kInFlight = 4;  // of each sender
 constexpr int kMessages = 20'000;
 constexpr int kRate = 5'000;  // a second
 constexpr int kSteadily = 15'000;
+constexpr std::array kHeld = {100, 1'000, 10'000};
+constexpr int kHeldAtOnce = 500;
 const std::string kText(200, 'x');
 
 constexpr std::array kRivalMigrations = {store::Migration{
@@ -87,6 +89,25 @@ async::Task<> lock_in_turn(Host* host, int count, bench::Samples* samples, const
     auto released = co_await std::move(releasing);
     must(std::move(released));
     samples->add(clock->now() - start);
+  }
+}
+
+/// So many locks on files of one directory, until they are released.
+async::Task<> hold(Host* host, int count) {
+  for (int first = 0; first < count; first += kHeldAtOnce) {
+    auto holding = host->with_locks("bench.hold", [first, last = std::min(first + kHeldAtOnce, count)](Step& step) {
+      for (int i = first; i < last; ++i) {
+        must(step.locks.acquire({.id = "lck_held_" + std::to_string(i),
+                                 .owner = {agent(1 + i % 10)},
+                                 .key = *make_key("r", LockKind::file, "src/held-" + std::to_string(i) + ".cpp", {}),
+                                 .reason = {},
+                                 .ttl = std::chrono::hours(1),
+                                 .wait_until = {}},
+                                step.turn.now));
+      }
+      return Result<void>();
+    });
+    must(co_await std::move(holding));
   }
 }
 
@@ -184,6 +205,24 @@ struct Bench {
     }
     report.add_latency("coord: lock and unlock, recorded", ours, "SQLite, two commits", rival);
   }
+
+  /// In turns among swarms that hold more and more, in one store with all that happened before.
+  void beside_others() {
+    std::array<std::unique_ptr<Host>, kHeld.size()> hosts;
+    std::array<bench::Samples, kHeld.size()> samples;
+    for (std::size_t i = 0; i < kHeld.size(); ++i) {
+      hosts[i] = must(Host::open(loop, *store, "swm_" + std::to_string(kHeld[i]), random, {}));
+      loop.block_on(hold(hosts[i].get(), kHeld[i]));
+    }
+    for (int turn = 0; turn < kTurns; ++turn) {
+      for (std::size_t i = 0; i < kHeld.size(); ++i) {
+        loop.block_on(lock_in_turn(hosts[i].get(), 200, &samples[i], &clock));
+      }
+    }
+    report.add_latency("coord: lock and unlock, 100 others held", samples[0], "", {});
+    report.add_latency("coord: lock and unlock, 1,000 others held", samples[1], "100 held", samples[0]);
+    report.add_latency("coord: lock and unlock, 10,000 others held", samples[2], "100 held", samples[0]);
+  }
 };
 
 }  // namespace
@@ -194,6 +233,7 @@ int main(int argc, char** argv) {
   bench.messages();
   bench.steadily();
   bench.locks();
+  bench.beside_others();
   const store::WriterStats stats = bench.store->stats();
   std::printf("jobs=%llu batches=%llu fsynced=%llu\n", static_cast<unsigned long long>(stats.jobs),
               static_cast<unsigned long long>(stats.batches), static_cast<unsigned long long>(stats.power_batches));

@@ -60,6 +60,11 @@ if what == "processes":
     result = times(pair, process("flock", "held", "true"), process("swarm", "version"), process("/bin/true"))
 elif what == "rpc":
     result = times(over_rpc)
+elif what == "hold":
+    held = len(one.call("agent.info", agent=one.call("inner.whoami")["agent"])["locks"])
+    for number in range(held, count):
+        one.call("lock.acquire", path=f"held/{number}", ttl_ms=3600000)
+    result = []
 elif what == "look":
     result = times(lambda: one.call("agent.list", limit=1000))
 elif what == "send":
@@ -106,8 +111,8 @@ for path in glob.glob("/proc/[0-9]*/cmdline"):
 '''
 
 
-def measure(team, what, count):
-    status, out, err = team.run("agent-0", "/usr/bin/python3", "-c", INSIDE, what, str(count),
+def measure(team, what, count, agent="agent-0"):
+    status, out, err = team.run(agent, "/usr/bin/python3", "-c", INSIDE, what, str(count),
                                 capture_limit_bytes=8 << 20)
     assert status == 0, err
     return json.loads(out)
@@ -128,6 +133,10 @@ def main():
         report.add_latency("swarm version", version, "/bin/true", true)
         [rpc] = measure(team, "rpc", 2000 // few)
         report.add_latency("lock + unlock over RPC", rpc, "flock FILE true", flock)
+        for held in (100, 1_000, 10_000 // few):
+            measure(team, "hold", held, "agent-1")
+            [beside] = measure(team, "rpc", 1000 // few)
+            report.add_latency(f"lock + unlock over RPC, {held} others held", beside, "the same, none held", rpc)
         sends, commands, keys = measure(team, "send", 300 // few)
         report.add_latency("message accepted over RPC", sends, "tmux send-keys", keys)
         report.add_latency("swarm send", commands, "tmux send-keys", keys)
