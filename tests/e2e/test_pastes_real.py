@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from conftest import wait_until
+from conftest import RpcError
 from model import Model, ResponsesModel
 from panes import clean
 from talk import CLAUDE, CODEX, Office, Script, config, missing, texts
@@ -41,7 +41,10 @@ def test_nasty_prompts_are_one_turn_each_and_whole(new_daemon, kind):
             body = order[i] if i < len(order) else "".join(rng.choice(NASTY) for _ in range(rng.randint(1, 3)))
             prompt = f"begin-{i} {body} end-{i}"
             before = len(script.turns())
-            reply = office.rpc.call("pane.prompt", {"sandbox": office.box, "pane": "agent-0", "text": prompt.encode()})
+            try:
+                reply = office.prompt(prompt.encode())
+            except RpcError as error:
+                raise AssertionError(f"prompt {i}: {error}\n{prompt!r}\n{office.screen()}") from None
             assert reply["verified"], (i, reply)
             office.answered(before=before)
             turns = script.turns()
