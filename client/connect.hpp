@@ -92,4 +92,10 @@ class Client : private wire::Handler {
   async::TaskSet tasks_;  // last: its tasks use the rest
 };
 
+/// Sets `event` when the connection has ended; for what waits for that or for something else.
+inline async::Task<> set_at_end(Client& client, async::Event& event) {
+  co_await client.ended();
+  event.set();
+}
+
 }  // namespace swarm::client

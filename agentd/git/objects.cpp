@@ -26,12 +26,6 @@ bool is_trailer(std::string_view line) {
   });
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
-
 bool is_ours_alone(std::string_view line) {
   const std::string start = lower(line.substr(0, 20));
   return is_trailer(line) && (start.starts_with("swarm-") || start.starts_with("reviewed-by:"));
@@ -55,6 +49,12 @@ std::size_t trailer_lines(const std::vector<std::string_view>& lines) {
 }
 
 }  // namespace
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
 
 Result<std::optional<Oid>> find_ref(git_repository* repository, const std::string& name) {
   git_oid id{};

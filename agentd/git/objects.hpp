@@ -36,6 +36,9 @@ struct Divergence {
 Result<Divergence> divergence(git_repository* repository, const std::string& git_dir, const std::string& swarm,
                               const Oid& commit);
 
+/// With the letters of ASCII made small.
+std::string lower(std::string_view text);
+
 struct Author {
   std::string name;
   std::string email;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "agentd/git/objects.hpp"
 #include "protocol/core/known_keys.hpp"
 
 namespace swarm::agentd::git {
@@ -18,12 +19,6 @@ constexpr std::array<std::string_view, 12> kNames = {"secret",     "token",     
                                                      "access-key", "private_key", "private-key", "credential"};
 constexpr std::array<std::string_view, 10> kPlaceholders = {"example", "changeme", "placeholder", "your",  "xxxx",
                                                             "dummy",   "sample",   "redacted",    "00000", "12345"};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
 
 bool is_value_character(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' || c == '/' ||

@@ -12,8 +12,6 @@ namespace {
 using authority::Entry;
 using wire::CallContext;
 
-async::Task<Result<Value>> refused(Error error) { co_return fail(std::move(error)); }
-
 /// The request with its path as the repository has it.
 template <class Req, class Res>
 Result<Value> placed(TeamService& service, const std::string& agent, const api::Method<Req, Res>& method,
@@ -113,9 +111,9 @@ wire::Reply serve(TeamService& service, const Entry& entry, const CallContext& c
   const std::optional<std::string> swarm = authority::named_swarm(params);
   Result<coord::Actor> caller =
       entry.who == authority::Who::agents ? agent_of(service, context, swarm) : caller_of(service, context, swarm);
-  if (!caller) return refused(caller.error());
+  if (!caller) return Result<Value>(fail(caller.error()));
   if (!service.team.is_far()) return entry.call(service.desk, std::move(*caller), std::move(params));
-  if (caller->kind == coord::Actor::Kind::person) return refused(service.team.host().error());
+  if (caller->kind == coord::Actor::Kind::person) return Result<Value>(fail(service.team.host().error()));
   return pass_up(service, entry, std::move(*caller), std::move(params));
 }
 

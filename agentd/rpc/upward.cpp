@@ -116,8 +116,6 @@ async::Task<Result<Value>> with_content(Upward& upward, const api::MethodInfo& m
   co_return answer;
 }
 
-async::Task<Result<Value>> refused(Error error) { co_return fail(std::move(error)); }
-
 wire::Reply pass_up(const api::MethodInfo& method, TeamService& service, Upward& upward, const CallContext& context,
                     Value params) {
   std::optional<std::string> swarm;
@@ -126,9 +124,9 @@ wire::Reply pass_up(const api::MethodInfo& method, TeamService& service, Upward&
     if (named != nullptr && named->as_string() != nullptr) swarm = *named->as_string();
   }
   const Result<coord::Actor> caller = agent_of(service, context, swarm);
-  if (!caller) return refused(caller.error());
+  if (!caller) return Result<Value>(fail(caller.error()));
   Result<Value> request = with_agent(method, std::move(params), caller->name);
-  if (!request) return refused(request.error());
+  if (!request) return Result<Value>(fail(request.error()));
   if (const api::StreamUse use = content_of(method); use != api::StreamUse::none) {
     return with_content(upward, method, context.connection, use, caller->name, std::move(*request));
   }

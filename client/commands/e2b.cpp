@@ -44,11 +44,6 @@ async::Task<> wait_for_signal(async::Loop& loop, int number, async::Event& done)
   done.set();
 }
 
-async::Task<> wait_for_end(Client& client, async::Event& done) {
-  co_await client.ended();
-  done.set();
-}
-
 async::Task<Result<int>> serve(Context& context, ServeOptions options) {
   Result<std::unique_ptr<Client>> client = co_await Client::open(context);
   if (!client) co_return fail(client.error());
@@ -68,7 +63,7 @@ async::Task<Result<int>> serve(Context& context, ServeOptions options) {
   async::Event done(context.loop);
   async::TaskSet waiting(context.loop);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) waiting.spawn(wait_for_signal(context.loop, number, done));
-  waiting.spawn(wait_for_end(**client, done));
+  waiting.spawn(set_at_end(**client, done));
   co_await done.wait();
   if ((*client)->end()) {
     co_return fail(Code::unavailable, "the daemon went away; 'swarmctl daemon status' says whether it runs");

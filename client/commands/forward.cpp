@@ -66,11 +66,6 @@ async::Task<> wait_for_signal(async::Loop& loop, int number, std::optional<int>&
   done.set();
 }
 
-async::Task<> wait_for_end(Client& client, async::Event& done) {
-  co_await client.ended();
-  done.set();
-}
-
 async::Task<Result<int>> forward(Context& context, ForwardOptions options) {
   std::vector<api::InSandbox<api::ForwardOpenRequest>> requests;
   for (const std::string& spec : options.ports) {
@@ -111,7 +106,7 @@ async::Task<Result<int>> forward(Context& context, ForwardOptions options) {
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
       waiting.spawn(wait_for_signal(context.loop, number, signal, done));
     }
-    waiting.spawn(wait_for_end(**client, done));
+    waiting.spawn(set_at_end(**client, done));
     co_await done.wait();
   }
   for (const std::string& id : opened) {

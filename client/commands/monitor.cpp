@@ -30,7 +30,7 @@ namespace {
 constexpr auto kMonitorPatience = std::chrono::seconds(60);
 constexpr auto kBetweenLooks = std::chrono::milliseconds(250);
 constexpr auto kBetweenDrawings = std::chrono::milliseconds(40);
-constexpr auto kReconnect = std::chrono::milliseconds(300);
+constexpr auto kMonitorReconnect = std::chrono::milliseconds(300);
 /// Prices, signs of life and who waits for a lock change without an event.
 constexpr auto kLookAnyway = std::chrono::seconds(5);
 /// Ages and durations go on.
@@ -179,7 +179,7 @@ async::Task<> watch(Watching& watching, std::function<void()> seen) {
       watching.leave.set();
       co_return;
     }
-    co_await async::sleep_for(loop, looked ? Duration(kBetweenLooks) : Duration(kReconnect));
+    co_await async::sleep_for(loop, looked ? Duration(kBetweenLooks) : Duration(kMonitorReconnect));
   }
 }
 

@@ -177,7 +177,7 @@ async::Task<Result<int>> stop(Context& context, PaneTarget target, std::string g
   co_return status;
 }
 
-struct Options {
+struct PaneOptions {
   PaneTarget target;
   bool styles = false;
   bool follow = false;
@@ -194,7 +194,7 @@ void add_screen(CLI::App& group, Selection& selection) {
   CLI::App& command = add_command(group, selection, "screen", "Show what an agent's terminal shows now",
                                   "  swarmctl agent screen agent-1\n"
                                   "  swarmctl agent screen agent-1 --history 500\n");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PaneOptions>();
   add_pane_target(command, options->target);
   command.add_flag("--styles", options->styles, "With colours");
   command.add_option("--history", options->history, "That many lines that scrolled away, too")->type_name("LINES");
@@ -215,7 +215,7 @@ void add_send(CLI::App& group, Selection& selection) {
                                   "  swarmctl agent send agent-1 --keys C-c\n"
                                   "  swarmctl agent send agent-1 --type 'y' --keys Enter\n"
                                   "\nA prompt waits until the agent is ready, and never goes into a dialog.\n");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PaneOptions>();
   add_pane_target(command, options->target);
   command.add_option("TEXT", options->words, "The prompt");
   command.add_flag("--type", options->raw, "Type it at once, whatever the terminal shows, and do not submit it");
@@ -232,7 +232,7 @@ void add_logs(CLI::App& group, Selection& selection) {
                                   "  swarmctl agent logs -f agent-1\n"
                                   "  swarmctl agent logs agent-1 --tail 64KiB\n"
                                   "\nControl sequences are taken out; --raw lets them pass.\n");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PaneOptions>();
   add_pane_target(command, options->target);
   command.add_flag("-f,--follow", options->follow, "Go on with new output");
   command.add_flag("--raw", options->raw, "Every byte as it came");
@@ -247,7 +247,7 @@ void add_logs(CLI::App& group, Selection& selection) {
 void add_restart(CLI::App& group, Selection& selection) {
   CLI::App& command = add_command(group, selection, "restart", "Start an agent's program again in its terminal",
                                   "  swarmctl agent restart agent-1\n");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PaneOptions>();
   add_pane_target(command, options->target);
   command.callback([&selection, options] {
     selection.action = [options](Context& context) {
@@ -262,7 +262,7 @@ void add_restart(CLI::App& group, Selection& selection) {
 void add_stop(CLI::App& group, Selection& selection) {
   CLI::App& command = add_command(group, selection, "stop", "End an agent's program and all that it started",
                                   "  swarmctl agent stop agent-1 --grace 10s\n");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PaneOptions>();
   add_pane_target(command, options->target);
   command.add_option("--grace", options->grace, "Between TERM and KILL")->type_name("DURATION")->capture_default_str();
   command.add_flag("--close", options->close, "Close its terminal too");
@@ -280,7 +280,7 @@ void add_pane_commands(CLI::App& root, Selection& selection) {
   CLI::App& command = add_command(panes, selection, "ls", "List terminals and what their programs do",
                                   "  swarmctl pane ls\n"
                                   "  swarmctl pane ls --sandbox web --json\n");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PaneOptions>();
   add_pane_place(command, options->target);
   command.callback([&selection, options] {
     selection.action = [options](Context& context) { return list(context, options->target); };

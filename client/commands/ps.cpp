@@ -13,7 +13,7 @@
 namespace swarm::client {
 namespace {
 
-struct ListOptions {
+struct PsOptions {
   std::string sandbox;
   bool all = false;
   std::vector<std::string> labels;
@@ -60,7 +60,7 @@ Table program_table(const std::vector<api::ExecInfo>& programs, WallTime now) {
   return table;
 }
 
-async::Task<Result<int>> list(Context& context, ListOptions options) {
+async::Task<Result<int>> list_programs(Context& context, PsOptions options) {
   if (options.sandbox.empty()) {
     co_return fail(Code::invalid_argument,
                    "name the sandbox, for example 'swarmctl ps web'; 'swarmctl sandbox ls' lists them");
@@ -205,7 +205,7 @@ void add_ps_commands(CLI::App& root, Selection& selection) {
                   "  swarmctl ps attach web prc_01J8\n"
                   "  swarmctl ps kill web prc_01J8\n");
   group.require_subcommand(0, 1);
-  auto list_options = std::make_shared<ListOptions>();
+  auto list_options = std::make_shared<PsOptions>();
   group.add_option("SANDBOX", list_options->sandbox, "Its id, a unique beginning of it, or its name");
   group.add_flag("-a,--all", list_options->all, "Also those that have ended");
   group.add_option("--mark", list_options->labels, "Only those with this mark; may be repeated")
@@ -213,7 +213,7 @@ void add_ps_commands(CLI::App& root, Selection& selection) {
       ->allow_extra_args(false);
   group.callback([&selection, &group, list_options] {
     if (!group.get_subcommands().empty()) return;
-    selection.action = [list_options](Context& context) { return list(context, *list_options); };
+    selection.action = [list_options](Context& context) { return list_programs(context, *list_options); };
   });
 
   CLI::App& attaching = add_command(group, selection, "attach", "Attach to a program in the background",

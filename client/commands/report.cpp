@@ -115,7 +115,7 @@ async::Task<Result<Material>> gather(Client& client, SwarmTarget target) {
   co_return material;
 }
 
-std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
+std::string with_commas(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
 
 void add_summary(Document& document, const Material& material) {
   const api::SwarmInfo& swarm = material.swarm;
@@ -123,7 +123,7 @@ void add_summary(Document& document, const Material& material) {
   if (!swarm.protected_paths.empty()) {
     document.paragraph(
         fmt::format("Look here first: this changes protected path{} {}. A push of it waits for a person.",
-                    swarm.protected_paths.size() == 1 ? "" : "s", joined(swarm.protected_paths)));
+                    swarm.protected_paths.size() == 1 ? "" : "s", with_commas(swarm.protected_paths)));
   }
   const bool several = !swarm.repos.empty();
   std::vector<std::vector<std::string>> rows{
@@ -224,14 +224,14 @@ void add_votes(Document& document, const Material& material) {
   document.heading(2, "Votes");
   for (const api::ProposalInfo& proposal : material.proposals) {
     document.heading(3, proposal.title);
-    document.paragraph(fmt::format("{} by {}: {}{}", name_of(proposal.method), joined(proposal.options),
+    document.paragraph(fmt::format("{} by {}: {}{}", name_of(proposal.method), with_commas(proposal.options),
                                    name_of(proposal.state),
                                    proposal.decision.empty() ? "" : " for '" + proposal.decision + "'"));
     if (proposal.count) document.paragraph(proposal.count->why);
     std::vector<std::vector<std::string>> rows;
     for (const api::VoteInfo& vote : proposal.votes) {
-      rows.push_back(
-          {vote.voter, vote.abstain ? "abstains" : joined(vote.choice), fmt::format("{:g}", vote.weight), vote.reason});
+      rows.push_back({vote.voter, vote.abstain ? "abstains" : with_commas(vote.choice),
+                      fmt::format("{:g}", vote.weight), vote.reason});
     }
     document.table({"Who", "Vote", "Weight", "Why"}, std::move(rows));
   }

@@ -13,12 +13,6 @@
 namespace swarm::client {
 namespace {
 
-template <class T>
-std::optional<T> data_of(const api::Event& event) {
-  Result<T> data = api::decode_reply<T>(event.data);
-  return data ? std::optional(std::move(*data)) : std::nullopt;
-}
-
 std::string path_of(const api::Path& path) { return path.bytes.empty() ? "everything" : one_line(path.bytes); }
 
 std::string ended_line(const api::LockEnded& lock) {

@@ -147,7 +147,8 @@ async::Task<Result<int>> change(Context& context, const api::Method<api::InSwarm
 
 /// A subcommand for one swarm without options of its own.
 template <class F>
-CLI::App& add_simple(CLI::App& group, Selection& selection, const std::string& name, const std::string& help, F run) {
+CLI::App& add_swarm_command(CLI::App& group, Selection& selection, const std::string& name, const std::string& help,
+                            F run) {
   CLI::App& command = add_command(group, selection, name, help);
   auto target = std::make_shared<SwarmTarget>();
   add_swarm_target(command, *target);
@@ -186,17 +187,17 @@ void add_swarm_commands(CLI::App& root, Selection& selection) {
   ls.add_flag("-a,--all", *all, "Also those that are over");
   ls.callback([&selection, all] { selection.action = [all](Context& context) { return list(context, *all); }; });
 
-  add_simple(group, selection, "show", "Say everything about a swarm, its agents and tasks", show).alias("info");
-  add_simple(root, selection, "status", "Say how a swarm is doing: its agents and tasks", show);
-  add_simple(group, selection, "fetch", "Make a branch of what was merged until now", fetch);
-  add_simple(group, selection, "pause", "Stop every program of a swarm until it is resumed",
-             [](Context& context, SwarmTarget target) {
-               return change<api::SwarmRequest>(context, api::kSwarmPause, std::move(target), {}, "Pausing");
-             });
-  add_simple(group, selection, "resume", "Let a paused swarm go on, or one that failed try again",
-             [](Context& context, SwarmTarget target) {
-               return change<api::SwarmRequest>(context, api::kSwarmResume, std::move(target), {}, "Resuming");
-             });
+  add_swarm_command(group, selection, "show", "Say everything about a swarm, its agents and tasks", show).alias("info");
+  add_swarm_command(root, selection, "status", "Say how a swarm is doing: its agents and tasks", show);
+  add_swarm_command(group, selection, "fetch", "Make a branch of what was merged until now", fetch);
+  add_swarm_command(group, selection, "pause", "Stop every program of a swarm until it is resumed",
+                    [](Context& context, SwarmTarget target) {
+                      return change<api::SwarmRequest>(context, api::kSwarmPause, std::move(target), {}, "Pausing");
+                    });
+  add_swarm_command(group, selection, "resume", "Let a paused swarm go on, or one that failed try again",
+                    [](Context& context, SwarmTarget target) {
+                      return change<api::SwarmRequest>(context, api::kSwarmResume, std::move(target), {}, "Resuming");
+                    });
   add_shutdown(root, selection);
 
   CLI::App& logging = add_command(group, selection, "log", "List the commits that a swarm has merged");

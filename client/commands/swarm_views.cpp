@@ -40,12 +40,6 @@ Style style_of_task(api::TaskState state) {
   }
 }
 
-template <class T>
-std::optional<T> data_of(const api::Event& event) {
-  Result<T> data = api::decode_reply<T>(event.data);
-  return data ? std::optional(std::move(*data)) : std::nullopt;
-}
-
 std::string who(const std::string& agent) { return agent.empty() ? "" : agent + " "; }
 
 }  // namespace

@@ -2,11 +2,13 @@
 // How swarms, tasks, reviews and votes look to people. Texts come from agents and repositories: all of them pass the
 // sanitizer.
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "client/commands/sandbox_views.hpp"
 #include "client/output/table.hpp"
+#include "protocol/api/codec.hpp"
 #include "protocol/api/events.hpp"
 #include "protocol/api/proposal.hpp"
 #include "protocol/api/review.hpp"
@@ -27,6 +29,13 @@ Table task_table(const std::vector<api::TaskInfo>& tasks);
 Table review_table(const std::vector<api::ReviewInfo>& reviews);
 Table proposal_table(const std::vector<api::ProposalInfo>& proposals);
 Table commit_table(const std::vector<api::SwarmCommit>& commits);
+
+/// What an event of that type says; nothing where it cannot be read.
+template <class T>
+std::optional<T> data_of(const api::Event& event) {
+  Result<T> data = api::decode_reply<T>(event.data);
+  return data ? std::optional(std::move(*data)) : std::nullopt;
+}
 
 /// A line for people about an event of a swarm; empty where it says nothing that they want to follow.
 std::string event_line(const api::Event& event);

@@ -24,7 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::seconds kReadyWithin = 10min;  // as the service has it
+constexpr std::chrono::seconds kBuildReadyWithin = 10min;  // as the service has it
 constexpr std::chrono::milliseconds kBuildLease = 2h;
 
 // $1: where the archive lies unpacked; $2: what of it; $3: where to; $4: whose; $5: mode. A directory's content goes to
@@ -53,7 +53,7 @@ constexpr const char* kPack =
     "--exclude='home/agent-*' --exclude='workspace/.worktrees' --one-file-system home root workspace";
 constexpr const char* kUnpack = "cd / && exec tar --extract --gzip --preserve-permissions --file=-";
 
-Refusal failed(std::string sentence) { return {.status = 500, .message = std::move(sentence)}; }
+Refusal build_failed(std::string sentence) { return {.status = 500, .message = std::move(sentence)}; }
 
 std::string how(const api::ExecStatus& status) {
   if (status.exit_code) return fmt::format("exit status {}", *status.exit_code);
@@ -201,7 +201,7 @@ async::Task<Answered<bool>> Builds::run_in(BuildPtr build, BuildPlan plan, std::
       co_await run_program(inside.agent, {.argv = {"/bin/sh", "-c", kPack}, .output = fresh});
   if (!packed) co_return std::unexpected(refusal_of(packed.error()));
   if (packed->exit_code.value_or(2) > 1) {  // 1: a file changed while it was read
-    co_return std::unexpected(failed("what the steps left could not be packed: tar ends with " + how(*packed)));
+    co_return std::unexpected(build_failed("what the steps left could not be packed: tar ends with " + how(*packed)));
   }
   const Answered<bool> ready = co_await check_ready(inside, plan);
   if (!ready) co_return std::unexpected(ready.error());
@@ -248,7 +248,7 @@ async::Task<Answered<bool>> Builds::step(Inside& inside, BuildStep step) {
   if (!ended) co_return std::unexpected(refusal_of(ended.error()));
   if (ended->exit_code != 0) {
     co_return std::unexpected(
-        failed(fmt::format("{}: {}", sentence_of({.type = step.type, .args = {arg(0)}}), how(*ended))));
+        build_failed(fmt::format("{}: {}", sentence_of({.type = step.type, .args = {arg(0)}}), how(*ended))));
   }
   co_return true;
 }
@@ -265,7 +265,7 @@ async::Task<Answered<bool>> Builds::copy(Inside& inside, BuildStep step) {
   const Result<api::ExecStatus> taken =
       co_await run_program(inside.agent, {.argv = {"/bin/sh", "-c", unpack}, .input = archive, .line = told});
   if (!taken) co_return std::unexpected(refusal_of(taken.error()));
-  if (taken->exit_code != 0) co_return std::unexpected(failed("COPY: its files are no tar archive"));
+  if (taken->exit_code != 0) co_return std::unexpected(build_failed("COPY: its files are no tar archive"));
   std::string to = arg(1);
   if (to.starts_with("~/")) to = "/home/user" + to.substr(1);
   if (!to.starts_with('/')) to = inside.directory + "/" + (to == "." || to.empty() ? "" : to);
@@ -277,7 +277,7 @@ async::Task<Answered<bool>> Builds::copy(Inside& inside, BuildStep step) {
       inside.agent, {.argv = {"/bin/sh", "-c", kCopy, "sh", unpacked, from, to, arg(2), arg(3), owner}, .line = told});
   if (!placed) co_return std::unexpected(refusal_of(placed.error()));
   if (placed->exit_code != 0) {
-    co_return std::unexpected(failed(fmt::format("COPY {} {}: {}", arg(0), arg(1), how(*placed))));
+    co_return std::unexpected(build_failed(fmt::format("COPY {} {}: {}", arg(0), arg(1), how(*placed))));
   }
   co_return true;
 }
@@ -291,8 +291,8 @@ async::Task<Answered<bool>> Builds::check_ready(Inside& inside, const BuildPlan&
                                                                              .user = inside.made.user,
                                                                              .env = inside.made.env,
                                                                              .labels = {},
-                                                                             .within = kReadyWithin});
-  if (!begun) co_return std::unexpected(failed(begun.error().message));
+                                                                             .within = kBuildReadyWithin});
+  if (!begun) co_return std::unexpected(build_failed(begun.error().message));
   say(*inside.build, "info", "ready");
   co_return true;
 }

@@ -446,8 +446,7 @@ void Sandboxes::arm_lease(const std::shared_ptr<Sandbox>& sandbox) {
     const bool over = live->lifetime_until != MonoTime{} && with_.loop.clock().now() >= live->lifetime_until;
     const bool pooled = live->state() == State::ready && !live->record.hidden.pool.empty();
     // While it is being made nobody can use it; making has deadlines of its own.
-    const bool coming = live->state() == State::requested || live->state() == State::creating ||
-                        live->state() == State::unknown || live->state() == State::starting;
+    const bool coming = is_coming(live->state());
     // A pause may be long: whoever paused it wants it back, and its lifetime still holds.
     const bool paused = live->state() == State::paused;
     if ((live->uses > 0 || pooled || coming || paused) && !over) {

@@ -23,10 +23,6 @@ std::string explain(const std::string& id, const std::string& happened) {
       happened, id);
 }
 
-bool is_coming(State state) {
-  return state == State::requested || state == State::creating || state == State::unknown || state == State::starting;
-}
-
 }  // namespace
 
 async::Task<> Sandboxes::watch_limits(std::shared_ptr<Sandbox> sandbox) {

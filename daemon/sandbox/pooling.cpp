@@ -17,10 +17,6 @@ using namespace std::chrono_literals;
 // across the network some tens.
 constexpr Duration kPingPatience = 500ms;
 
-bool is_coming(State state) {
-  return state == State::requested || state == State::creating || state == State::unknown || state == State::starting;
-}
-
 }  // namespace
 
 Pool* Sandboxes::open_pool(const std::string& name, const config::Pool& settings) {

@@ -208,6 +208,10 @@ std::string_view state_name(State state) {
 
 bool is_final(State state) { return state == State::gone || state == State::failed; }
 
+bool is_coming(State state) {
+  return state == State::requested || state == State::creating || state == State::unknown || state == State::starting;
+}
+
 bool holds_capacity(State state) { return !is_final(state) && state != State::requested; }
 
 bool is_usable(State state) { return state == State::ready || state == State::claimed; }

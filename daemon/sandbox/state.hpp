@@ -61,6 +61,9 @@ std::string_view state_name(State state);
 /// True for gone and failed: nothing more can happen, and its capacity is given back.
 bool is_final(State state);
 
+/// True while it is being made: nobody can use it yet.
+bool is_coming(State state);
+
 /// True where the provider has it, or may have: it counts against capacity and, perhaps, costs money.
 bool holds_capacity(State state);
 

@@ -19,7 +19,7 @@ using store::Sql;
 
 constexpr std::size_t kMaxKey = 200;
 constexpr std::size_t kMaxTitle = 300;
-constexpr std::array<std::string_view, 4> kKinds = {"decision", "context", "memory", "learning"};
+constexpr std::array<std::string_view, 4> kDecisionKinds = {"decision", "context", "memory", "learning"};
 
 constexpr Sql kGet{"notes.get",
                    "SELECT key, value, revision, author, changed_us FROM coord_notes WHERE swarm = ? AND key = ?"};
@@ -28,7 +28,7 @@ constexpr Sql kPutNote{
     "INSERT INTO coord_notes (swarm, key, value, revision, author, changed_us) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (swarm, key) DO UPDATE SET value = excluded.value, revision = excluded.revision,"
     " author = excluded.author, changed_us = excluded.changed_us"};
-constexpr Sql kRevision{"notes.revision", "SELECT note_revision FROM coord_swarms WHERE swarm = ?"};
+constexpr Sql kNoteRevision{"notes.revision", "SELECT note_revision FROM coord_swarms WHERE swarm = ?"};
 constexpr Sql kSetRevision{"notes.set_revision", "UPDATE coord_swarms SET note_revision = ? WHERE swarm = ?"};
 constexpr Sql kCountNotes{"notes.count", "SELECT count(*) FROM coord_notes WHERE swarm = ?"};
 constexpr Sql kListNotes{"notes.list",
@@ -44,9 +44,9 @@ constexpr Sql kOfKind{"decisions.count", "SELECT count(*) FROM coord_decisions W
 constexpr Sql kFindDecision{"decisions.find",
                             "SELECT seq, id, kind, author, title, body, files, recorded_us FROM coord_decisions"
                             " WHERE swarm = ? AND id = ?"};
-constexpr Sql kSearch{"decisions.search",
-                      "SELECT seq, id, kind, author, title, body, files, recorded_us FROM coord_decisions"
-                      " WHERE swarm = ? AND seq < ? AND (?3 IS NULL OR kind = ?3) ORDER BY seq DESC LIMIT ?"};
+constexpr Sql kDecisionSearch{"decisions.search",
+                              "SELECT seq, id, kind, author, title, body, files, recorded_us FROM coord_decisions"
+                              " WHERE swarm = ? AND seq < ? AND (?3 IS NULL OR kind = ?3) ORDER BY seq DESC LIMIT ?"};
 constexpr Sql kLink{"decisions.link", "INSERT OR IGNORE INTO coord_links (swarm, one, other) VALUES (?, ?, ?)"};
 constexpr Sql kLinks{"decisions.links", "SELECT other FROM coord_links WHERE swarm = ? AND one = ? ORDER BY other"};
 
@@ -102,10 +102,10 @@ Result<void> read_links(const Turn& turn, Decision& decision) {
 
 }  // namespace
 
-std::string_view kind_name(DecisionKind kind) { return kKinds.at(static_cast<std::size_t>(kind)); }
+std::string_view kind_name(DecisionKind kind) { return kDecisionKinds.at(static_cast<std::size_t>(kind)); }
 
 Result<std::int64_t> Notes::revision(const Turn& turn) const {
-  const auto row = turn.db.one<std::int64_t>(kRevision, turn.swarm);
+  const auto row = turn.db.one<std::int64_t>(kNoteRevision, turn.swarm);
   if (!row) return fail(row.error());
   return *row ? std::get<0>(**row) : 0;
 }
@@ -248,7 +248,7 @@ Result<std::vector<Decision>> Notes::search(const Turn& turn, std::string_view t
   while (true) {
     auto rows =
         turn.db.all<std::int64_t, std::string, int, std::string, std::string, std::string, std::string, std::int64_t>(
-            kSearch, turn.swarm, before, number, kPage);
+            kDecisionSearch, turn.swarm, before, number, kPage);
     if (!rows) return fail(rows.error());
     for (DecisionRow& row : *rows) {
       before = std::get<0>(row);

@@ -17,8 +17,8 @@ namespace {
 
 using store::Sql;
 
-constexpr std::array<std::string_view, 7> kStates = {"starting",     "working", "idle", "waiting",
-                                                     "rate_limited", "stale",   "gone"};
+constexpr std::array<std::string_view, 7> kAgentStates = {"starting",     "working", "idle", "waiting",
+                                                          "rate_limited", "stale",   "gone"};
 constexpr std::size_t kMaxText = 1000;
 constexpr std::size_t kMaxList = 100;
 
@@ -65,8 +65,8 @@ constexpr Sql kMarkStale{"agents.mark_stale", "UPDATE coord_agents SET state = '
 constexpr Sql kOldest{"agents.oldest",
                       "SELECT min(heartbeat_us) FROM coord_agents WHERE swarm = ? AND state NOT IN ('stale', 'gone')"};
 
-using Row = std::tuple<std::string, std::optional<std::int64_t>, std::string, std::string, bool, std::int64_t,
-                       std::int64_t, std::string, std::string, double, std::string, std::string>;
+using AgentRow = std::tuple<std::string, std::optional<std::int64_t>, std::string, std::string, bool, std::int64_t,
+                            std::int64_t, std::string, std::string, double, std::string, std::string>;
 
 std::string lower(std::string_view text) { return folded(text, Folding::simple); }
 
@@ -82,7 +82,7 @@ std::vector<std::string> from_lines(std::string_view text) {
   return out;
 }
 
-AgentRecord record_of(Row row) {
+AgentRecord record_of(AgentRow row) {
   auto& [id, uid, role, state, proven, registered, heartbeat, task, detail, availability, tools, about] = row;
   return {.id = std::move(id),
           .uid = uid,
@@ -133,15 +133,15 @@ void tell_state(const Turn& turn, const std::string& id, AgentState state, std::
 
 }  // namespace
 
-std::string_view state_name(AgentState state) { return kStates.at(static_cast<std::size_t>(state)); }
+std::string_view state_name(AgentState state) { return kAgentStates.at(static_cast<std::size_t>(state)); }
 
 Result<AgentState> parse_state(std::string_view text) {
-  const auto found = std::ranges::find(kStates, text);
-  if (found == kStates.end()) {
+  const auto found = std::ranges::find(kAgentStates, text);
+  if (found == kAgentStates.end()) {
     return fail(Code::invalid_argument,
-                fmt::format("'{}' is no state of an agent; there are {}", shown(text), fmt::join(kStates, ", ")));
+                fmt::format("'{}' is no state of an agent; there are {}", shown(text), fmt::join(kAgentStates, ", ")));
   }
-  return static_cast<AgentState>(found - kStates.begin());
+  return static_cast<AgentState>(found - kAgentStates.begin());
 }
 
 Result<AgentRecord> Registry::add(const Turn& turn, NewAgent agent) const {

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Raised when what we write changes: an /etc of an older version is not used again.
-constexpr int kFormat = 1;
+constexpr int kEtcFormat = 1;
 
 /// Parts of the host's /etc that programs below /usr cannot do without, and that say nothing about the host.
 constexpr std::array kCopied = {"ld.so.cache",     "ld.so.conf",   "ld.so.conf.d", "ssl/certs",      "ssl/openssl.cnf",
@@ -59,7 +59,7 @@ Result<void> write_text(const fs::path& path, const std::string& text) {
 /// Changes when the request does, or what is copied.
 std::string fingerprint(const EtcRequest& request) {
   std::string text =
-      fmt::format("{} {} {} {} {}\n", kFormat, request.base, request.whole_base, request.isolated, request.hostname);
+      fmt::format("{} {} {} {} {}\n", kEtcFormat, request.base, request.whole_base, request.isolated, request.hostname);
   const auto add = [&](const fs::path& path) {
     struct stat info{};
     if (lstat(path.c_str(), &info) == 0)

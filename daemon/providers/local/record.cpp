@@ -7,7 +7,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kFormat = 1;
+constexpr int kRecordFormat = 1;
 
 json to_json(const ProcessRef& p) { return {{"pid", p.pid}, {"start_ticks", p.start_ticks}, {"boot_id", p.boot_id}}; }
 
@@ -98,7 +98,7 @@ api::LimitStatus limit_of(const json& j) {
 std::string encode(const Record& record) {
   json limits = json::array();
   for (const auto& limit : record.limits) limits.push_back(to_json(limit));
-  const json out = {{"format", kFormat},
+  const json out = {{"format", kRecordFormat},
                     {"id", record.id},
                     {"owner", record.owner},
                     {"template", record.template_name},
@@ -123,7 +123,7 @@ std::string encode(const Record& record) {
 Result<Record> decode_record(const std::string& text) {
   try {
     const json in = json::parse(text);
-    if (in.at("format").get<int>() != kFormat) return fail(Code::internal, "record of another format");
+    if (in.at("format").get<int>() != kRecordFormat) return fail(Code::internal, "record of another format");
     Record record;
     record.id = in.at("id");
     record.owner = in.at("owner");
