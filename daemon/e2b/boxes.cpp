@@ -38,18 +38,22 @@ void Boxes::sandbox_changed(const std::vector<store::Event>& events) {
     const auto data = wire::decode(std::as_bytes(std::span(event.data)), wire::Limits{});
     if (!data) continue;
     const auto change = api::decode_reply<api::SandboxStateChanged>(*data);
-    if (!change || !over(change->to)) continue;
-    boxes_.at(*event.sandbox)->expiry.cancel();
-    note_end(boxes_.at(*event.sandbox));
+    if (!change) continue;
+    const BoxPtr box = boxes_.at(*event.sandbox);
+    // From then on nobody is told any more that it runs, however long it takes to end.
+    if (change->to == api::SandboxState::stopping || over(change->to)) note_end(box);
+    if (!over(change->to)) continue;
+    box->expiry.cancel();
     boxes_.erase(*event.sandbox);
     tasks_.spawn(forget(*event.sandbox));
   }
 }
 
-void Boxes::note_end(BoxPtr box) {
+void Boxes::note_end(const BoxPtr& box) {
   const MonoTime now = with_.loop.clock().now();
+  if (std::ranges::any_of(ended_, [&box](const auto& noted) { return noted.second == box; })) return;
   while (!ended_.empty() && now - ended_.front().first > kEndedKept) ended_.pop_front();
-  ended_.emplace_back(now, std::move(box));
+  ended_.emplace_back(now, box);
 }
 
 std::vector<BoxPtr> Boxes::ended_within(Duration span) const {

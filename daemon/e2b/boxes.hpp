@@ -105,7 +105,7 @@ class Boxes {
   void sandbox_changed(const std::vector<store::Event>& events);
 
   Surroundings with_;
-  void note_end(BoxPtr box);
+  void note_end(const BoxPtr& box);
 
   std::map<std::string, BoxPtr> boxes_;
   std::size_t creating_ = 0;
