@@ -17,7 +17,8 @@ constexpr Duration kWatchEvery = 10s;
 constexpr Duration kSettleEvery = 60s;
 constexpr std::size_t kSettleAtOnce = 100;  // a transaction of some milliseconds
 
-constexpr store::Sql kRuns{"costs.runs", "SELECT EXISTS (SELECT 1 FROM cost_open WHERE phase = 1)"};
+// One that rests costs nothing, until it is let go on behind our back.
+constexpr store::Sql kRuns{"costs.runs", "SELECT EXISTS (SELECT 1 FROM cost_open WHERE phase IN (1, 2))"};
 
 bool fits(const Query& query, const Owner& owner) {
   const auto is = [](const std::optional<std::string>& want, const std::string& has) { return !want || *want == has; };

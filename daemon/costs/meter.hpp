@@ -45,7 +45,7 @@ struct Transition {
   /// Asked of the provider, or concluded from its silence: it may not have come about. What was certain until then is
   /// booked; the rest waits for what becomes known.
   bool perhaps = false;
-  Duration late{0};           ///< how late the provider tells that one has ended
+  Duration late{0};           ///< how late an earlier run would have told of what is `found`
   bool bills_paused = false;  ///< the provider charges while it is paused
   bool existed = true;        ///< towards its end: whether the provider has it, or ever had it
 };
@@ -115,7 +115,7 @@ class Meter {
 
   Result<void> record(store::Changes& changes, const Usage& usage);
 
-  /// Notes that the daemon watches. Called every few seconds while something runs.
+  /// Notes that the daemon watches. Called every few seconds while something runs or rests.
   Result<void> alive(store::Changes& changes, Moment at);
 
   /// Books up to `limit` intervals that are open for over an hour, or since another boot, and goes on with them: so
@@ -169,6 +169,8 @@ class Meter {
   Result<void> pause(store::Database& db, Open& open, const Transition& t) const;
   Result<void> lose(store::Database& db, Open& open, const Transition& t) const;
   Result<void> finish(store::Database& db, Open& open, const Transition& t) const;
+  /// When at the earliest one went on that rested.
+  [[nodiscard]] Result<Moment> woken_since(store::Database& db, const Open& open, const Transition& t) const;
   Result<void> run(store::Database& db, Open& open, const Transition& t, bool known) const;
 
   const std::string boot_id_;

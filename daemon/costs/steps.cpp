@@ -70,6 +70,22 @@ Result<void> Meter::finish(store::Database& db, Open& open, const Transition& t)
   return forget(db, open.sandbox);
 }
 
+Result<Moment> Meter::woken_since(store::Database& db, const Open& open, const Transition& t) const {
+  if (!t.found) return t.at;
+  // At any time since an earlier run watched; where none did, since it was last seen to stop.
+  const Result<std::optional<Watched>> watched = watched_before(db);
+  if (!watched) return fail(watched.error());
+  Int ago =
+      open.boot == boot_id_ ? t.at.mono.since_boot.count() - open.since_ns : (t.at.wall.us - open.since_us) * 1000;
+  if (*watched) {
+    const Int unwatched = (*watched)->boot == boot_id_ ? t.at.mono.since_boot.count() - (*watched)->ns
+                                                       : (t.at.wall.us - (*watched)->us) * 1000;
+    ago = std::min(ago, unwatched + t.late.count());
+  }
+  ago = std::max<Int>(0, ago);
+  return Moment{.wall = {t.at.wall.us - ago / 1000}, .mono = t.at.mono - Duration(ago)};
+}
+
 Result<void> Meter::run(store::Database& db, Open& open, const Transition& t, bool known) const {
   const Int now_ns = t.at.mono.since_boot.count();
   const auto since_it_began = [&] {
@@ -100,11 +116,14 @@ Result<void> Meter::run(store::Database& db, Open& open, const Transition& t, bo
       describe(open, t);
       break;
     }
-    case Phase::resting:
+    case Phase::resting: {
+      const Result<Moment> from = woken_since(db, open, t);
+      if (!from) return fail(from.error());
       describe(open, t);
-      start(open, t.at);
+      start(open, *from);
       open.phase = t.perhaps ? Phase::waking : Phase::running;
       return save(db, open);
+    }
     case Phase::halting:
       if (t.perhaps) return {};
       break;  // it has run all along

@@ -82,7 +82,9 @@ struct Capabilities {
   std::optional<double> creates_a_second;  ///< plan limit on creation
   std::optional<Duration> max_lifetime;    ///< session cap of the plan
   Duration lists_within{0};                ///< how late a new one may appear in its list
+  Duration lists_ended_within{0};          ///< how long its list may go on showing one that has ended
   Duration notices_end_within{0};          ///< how late `gone` may be; 0 where the kernel tells at once
+  bool notices_every_end = true;           ///< false: `gone` may be later still, and `seen` says what is known
 };
 
 class Provider {
@@ -141,6 +143,10 @@ class Provider {
 
   /// Completes when the sandbox has ended by itself; how it is known is the provider's business (a pidfd, its API).
   virtual async::Task<> gone(std::string ref) = 0;
+
+  /// It had not ended before then, as answers about it have shown; nothing where this provider keeps no account of
+  /// that.
+  [[nodiscard]] virtual std::optional<MonoTime> seen(const std::string& /*ref*/) const { return std::nullopt; }
 
   /// When the sandbox ended and stopped costing, by the provider's own clock; nothing where it does not tell.
   virtual async::Task<std::optional<WallTime>> ended_at(std::string /*ref*/) { co_return std::nullopt; }

@@ -36,24 +36,54 @@ async::Task<> until_left(std::shared_ptr<Sandbox> sandbox, State from, async::Ev
 }  // namespace
 
 std::optional<Instant> Sandboxes::last_there(const Sandbox& sandbox) const {
-  std::optional<Instant> last = sandbox.seen;
+  const std::optional<Instant> last = last_seen(sandbox);
   const providers::Provider* by = provider(sandbox.record.info.provider);
   if (!sandbox.watched || by == nullptr) return last;
-  // Had it ended, that would have been told, if only late.
-  const Duration late = by->capabilities().notices_end_within;
+  const providers::Capabilities can = by->capabilities();
   const Instant now = instant();
-  if (now.mono - sandbox.watched->mono < kWatchBegins + late) return last;
-  const auto late_us = std::chrono::duration_cast<std::chrono::microseconds>(late).count();
-  const Instant told{.wall = {now.wall.us - late_us}, .mono = now.mono - late};
-  return !last || last->mono < told.mono ? told : last;
+  if (!can.notices_every_end || now.mono - sandbox.watched->mono < kWatchBegins + can.notices_end_within) return last;
+  // Had it ended, that would have been told, if only late.
+  return later(last, before(now, can.notices_end_within));
+}
+
+std::optional<Instant> Sandboxes::last_seen(const Sandbox& sandbox) const {
+  const providers::Provider* by = provider(sandbox.record.info.provider);
+  if (by == nullptr || sandbox.record.hidden.ref.empty()) return sandbox.seen;
+  return later(sandbox.seen, seen_by(*by, sandbox.record.hidden.ref));
+}
+
+std::optional<Instant> Sandboxes::seen_by(const providers::Provider& by, const std::string& ref) const {
+  const std::optional<MonoTime> told = by.seen(ref);
+  if (!told) return std::nullopt;
+  const Instant now = instant();
+  return before(now, now.mono - *told);
+}
+
+void Sandboxes::see(Sandbox& sandbox, Instant at) { sandbox.seen = later(sandbox.seen, at); }
+
+Instant Sandboxes::shown_in_list(const providers::Provider& by, Instant asked) {
+  return before(asked, by.capabilities().lists_ended_within);
 }
 
 bool Sandboxes::watching() const {
-  return std::ranges::all_of(living_, [this](const auto& entry) {
+  const MonoTime now = with_.loop.clock().now();
+  return std::ranges::all_of(living_, [this, now](const auto& entry) {
     const Sandbox& sandbox = *entry.second;
-    return sandbox.record.hidden.ref.empty() || last_there(sandbox).has_value();
+    const providers::Provider* by = provider(sandbox.record.info.provider);
+    if (sandbox.record.hidden.ref.empty()) return true;
+    const std::optional<Instant> there = last_there(sandbox);
+    if (!there || by == nullptr) return false;
+    if (sandbox.state() == State::paused) {
+      const std::optional<Instant> stood = later(sandbox.stood, sandbox.still);
+      return stood && now - stood->mono <= standing_known_within();
+    }
+    const providers::Capabilities can = by->capabilities();
+    const bool runs = is_usable(sandbox.state()) || sandbox.state() == State::starting;
+    return !runs || can.notices_every_end || now - there->mono <= can.notices_end_within;
   });
 }
+
+Duration Sandboxes::standing_known_within() const { return 2 * with_.reconcile_every; }
 
 Step Sandboxes::step_of(const Sandbox& sandbox, Record next, Event event, When when) const {
   const bool may_end_here = event == Event::pause || event == Event::stop || event == Event::vanished;
@@ -70,7 +100,7 @@ Step Sandboxes::step_of(const Sandbox& sandbox, Record next, Event event, When w
             .when = when,
             .existed = event != Event::absent && event != Event::refused,
             .bills_paused = by != nullptr && by->capabilities().bills_paused,
-            .late = by == nullptr ? Duration{0} : by->capabilities().notices_end_within};
+            .late = when.late.value_or(by == nullptr ? Duration{0} : by->capabilities().notices_end_within)};
   if (const auto told = step.record.hidden.started_us ? step.record.hidden.started_us : started) {
     step.provider_started = WallTime{*told};
   }
@@ -206,6 +236,8 @@ async::Task<Result<void>> Sandboxes::pause_it(std::shared_ptr<Sandbox> sandbox, 
 
 /// It is recorded as paused: lets the provider do it. Whoever calls has the turn to switch.
 async::Task<Result<void>> Sandboxes::ask_to_pause(std::shared_ptr<Sandbox> sandbox) {
+  sandbox->stood.reset();
+  sandbox->still.reset();
   const Result<void> paused = co_await provider(sandbox->record.info.provider)->pause(sandbox->record.hidden.ref);
   if (!paused) {
     // It may have come about all the same; the next list tells.
@@ -218,7 +250,8 @@ async::Task<Result<void>> Sandboxes::ask_to_pause(std::shared_ptr<Sandbox> sandb
     if (!back) co_return fail(back.error());
     co_return fail(paused.error());
   }
-  Result<void> told = co_await account(sandbox, State::paused, {.at = instant()});
+  sandbox->stood = instant();
+  Result<void> told = co_await account(sandbox, State::paused, {.at = sandbox->stood});
   co_return told;
 }
 
@@ -243,15 +276,17 @@ async::Task<Result<void>> Sandboxes::resume_it(std::shared_ptr<Sandbox> sandbox)
     co_return fail(Code::failed_precondition,
                    fmt::format("sandbox {} is {} meanwhile", sandbox->id(), state_name(sandbox->state())));
   }
+  sandbox->stood.reset();
+  sandbox->still.reset();
   const Result<void> resumed = co_await provider(sandbox->record.info.provider)->resume(sandbox->record.hidden.ref);
   if (!resumed) {
-    sandbox->may_run = true;  // the next list tells
+    sandbox->may_run = instant();  // lists tell
     co_return fail(resumed.error());
   }
   // Its agentd suspects a pause by itself and waits a moment to be told: before anything else.
   const auto paused = std::chrono::microseconds(with_.loop.clock().wall().us - sandbox->record.info.changed_us);
   tasks_.spawn(tell_resumed(sandbox, std::chrono::ceil<std::chrono::milliseconds>(paused)));
-  sandbox->may_run = false;
+  sandbox->may_run.reset();
   const Result<State> state = co_await advance(sandbox, Event::resume, "",
                                                [](Record& next) { next.hidden.forget_pause(); }, {}, {.at = instant()});
   if (!state) co_return fail(state.error());
@@ -290,20 +325,37 @@ async::Task<> Sandboxes::go_on(std::shared_ptr<Sandbox> sandbox) {
                                   {{"sandbox", sandbox->id()}, {"error", runs.error()}});
 }
 
-/// It is recorded as paused and nobody knows whether it stands still: an earlier run was at it, or a resume failed.
-async::Task<> Sandboxes::pause_again(std::shared_ptr<Sandbox> sandbox, bool is_paused) {
+/// It is recorded as paused and listed as running: an earlier run was at it, a resume failed, or what was asked for
+/// long ago has come about.
+async::Task<> Sandboxes::pause_again(std::shared_ptr<Sandbox> sandbox, Instant listed) {
   const auto one_by_one = co_await sandbox->switching.take();
   if (sandbox->state() != State::paused) co_return;
-  sandbox->may_run = false;
-  Result<void> told;
-  if (is_paused) {
-    told = co_await account(sandbox, State::paused, {.found = true});
-  } else {
+  if (sandbox->stood && sandbox->stood->mono >= listed.mono) co_return;  // it has been paused since
+  // It may have run since it was last seen standing still; where an earlier run saw that, since that one ended.
+  const When woken{.found = !sandbox->stood, .at = sandbox->stood, .perhaps = true, .late = standing_known_within()};
+  Result<void> told = co_await account(sandbox, State::claimed, woken);
+  if (told) {
+    sandbox->may_run.reset();
     told = co_await ask_to_pause(sandbox);
   }
   if (!told)
     log::logger<"sandbox">().warn("it could not be paused again",
                                   {{"sandbox", sandbox->id()}, {"error", told.error()}});
+}
+
+async::Task<> Sandboxes::settle_resume(std::shared_ptr<Sandbox> sandbox, Instant listed) {
+  const auto one_by_one = co_await sandbox->switching.take();
+  if (sandbox->state() != State::paused || !sandbox->may_run || !sandbox->still) co_return;
+  if (sandbox->may_run->mono > listed.mono) co_return;  // another has been tried since
+  const Result<void> told = co_await account(sandbox, State::paused, {.at = sandbox->still});
+  if (told) {
+    sandbox->may_run.reset();
+    sandbox->still.reset();
+    sandbox->stood = listed;
+  } else {
+    log::logger<"sandbox">().warn("a pause could not be counted",
+                                  {{"sandbox", sandbox->id()}, {"error", told.error()}});
+  }
 }
 
 async::Task<Result<void>> Sandboxes::hold(std::string id, std::string budget, std::string reason) {

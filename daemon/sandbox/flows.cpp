@@ -190,7 +190,7 @@ async::Task<> Sandboxes::bring_up(std::shared_ptr<Sandbox> sandbox) {
                                    {{"sandbox", sandbox->id()}, {"error", state.error()}});
     co_return;  // reconciliation finds it by its metadata
   }
-  sandbox->seen = asked;
+  see(*sandbox, asked);
   if (*state == State::stopping) {
     // It was ended while the provider was at work: now there is a handle to end it by.
     co_await learn(sandbox, made.created);
@@ -238,7 +238,7 @@ async::Task<> Sandboxes::answer(std::shared_ptr<Sandbox> sandbox) {
   }
   const Instant asked = instant();
   const auto facts = co_await wire::call_with_timeout(**connection, api::inside::kAgentdInfo, {}, 10s);
-  if (facts) sandbox->seen = asked;
+  if (facts) see(*sandbox, asked);
   const Result<State> ready = co_await advance(sandbox, Event::answered, "", [&facts](Record& next) {
     if (!facts) return;
     next.info.agentd_version = facts->version;
@@ -294,7 +294,7 @@ async::Task<> Sandboxes::bring_down(std::shared_ptr<Sandbox> sandbox) {
     co_return;
   }
   if (sandbox->ending) {
-    when.not_before = sandbox->seen;
+    when.not_before = last_seen(*sandbox);
     when.found = !when.not_before;
     when.ended = co_await by->ended_at(sandbox->record.hidden.ref);
   }
@@ -334,7 +334,7 @@ async::Task<> Sandboxes::renew(std::shared_ptr<Sandbox> sandbox) {
   const api::AgentdKeepaliveRequest request{.ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(left)};
   const Instant asked = instant();
   const auto answered = co_await wire::call_with_timeout(*connection, api::inside::kAgentdKeepalive, request, 10s);
-  if (answered && (!sandbox->seen || sandbox->seen->mono < asked.mono)) sandbox->seen = asked;
+  if (answered) see(*sandbox, asked);
   if (!answered)
     log::logger<"sandbox">().debug("keepalive failed", {{"sandbox", sandbox->id()}, {"error", answered.error()}});
   providers::Provider* by = provider(sandbox->record.info.provider);
@@ -361,7 +361,7 @@ async::Task<Result<void>> Sandboxes::look_up(std::shared_ptr<Sandbox> sandbox) {
   if (!listed) co_return fail(listed.error(), "look up");
   for (const providers::Listed& entry : *listed) {
     if (entry.id != sandbox->id() || entry.owner != with_.store.identity().store_id) continue;
-    sandbox->seen = asked;
+    see(*sandbox, shown_in_list(*by, asked));
     const Result<State> state =
         co_await advance(sandbox, Event::found, "", [&entry](Record& next) { apply(next, entry.created); });
     if (!state) co_return fail(state.error());
@@ -402,6 +402,21 @@ async::Task<> Sandboxes::learn(std::shared_ptr<Sandbox> sandbox, providers::Crea
   apply(sandbox->record, created);
 }
 
+/// One that stands still is left alone: nobody answers there, and a service may wake what is knocked at, which nobody
+/// would book.
+async::Task<Result<std::unique_ptr<transport::Stream>>> Sandboxes::dial(providers::Provider& by,
+                                                                        std::weak_ptr<Sandbox> of) {
+  std::string ref;
+  {
+    const std::shared_ptr<Sandbox> sandbox = of.lock();
+    while (sandbox != nullptr && sandbox->state() == State::paused) co_await sandbox->changed.wait();
+    if (sandbox == nullptr || is_final(sandbox->state())) co_return fail(Code::unavailable, "the sandbox has ended");
+    ref = sandbox->record.hidden.ref;
+  }
+  auto stream = co_await by.dial(std::move(ref));
+  co_return stream;
+}
+
 void Sandboxes::open_link(const std::shared_ptr<Sandbox>& sandbox) {
   Result<wire::TunnelSecret> secret =
       wire::TunnelSecret::from_bytes(std::as_bytes(std::span(sandbox->record.hidden.secret.data)));
@@ -414,7 +429,7 @@ void Sandboxes::open_link(const std::shared_ptr<Sandbox>& sandbox) {
       std::make_unique<Link>(with_.loop, with_.random, with_.tunnels,
                              Link::Options{.sandbox = sandbox->id(),
                                            .secret = std::move(*secret),
-                                           .dial = [by, ref = sandbox->record.hidden.ref] { return by->dial(ref); },
+                                           .dial = [by, weak = std::weak_ptr(sandbox)] { return dial(*by, weak); },
                                            .router = with_.tunnel_router,
                                            .changed =
                                                [this, weak = std::weak_ptr(sandbox)](api::TunnelState state) {

@@ -105,7 +105,7 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
     if (++looked_at % kLookedAtATurn == 0) co_await with_.loop.yield();
     const auto entry = by_id.find(sandbox->id());
     const bool exists = entry != by_id.end();
-    if (exists) sandbox->seen = asked;
+    if (exists) see(*sandbox, shown_in_list(by, asked));
     switch (sandbox->state()) {
       case State::requested:
         // Nothing was asked of a provider; go on where the last run stopped.
@@ -134,9 +134,12 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
           if (state) tasks_.spawn(bring_down(sandbox));
         } else if (sandbox->link == nullptr) {
           tasks_.spawn(take_up(sandbox));
-          if (sandbox->state() == State::paused) tasks_.spawn(pause_again(sandbox, entry->second->paused));
-        } else if (sandbox->state() == State::paused && sandbox->may_run) {
-          tasks_.spawn(pause_again(sandbox, entry->second->paused));
+          if (sandbox->state() == State::paused) {
+            sandbox->may_run = asked;  // for all that is known an earlier run was at it
+            compare_pause(by, sandbox, entry->second->paused, asked);
+          }
+        } else if (sandbox->state() == State::paused) {
+          compare_pause(by, sandbox, entry->second->paused, asked);
         } else if (is_usable(sandbox->state()) && entry->second->paused && !entry->second->at_limit) {
           tasks_.spawn(go_on(sandbox));
         }
@@ -169,12 +172,28 @@ async::Task<> Sandboxes::reconcile_provider(providers::Provider& by) {
 
   for (const auto& [id, entry] : by_id) {
     if (living_.contains(id)) continue;
-    co_await end_orphan(by, *entry);
+    co_await end_orphan(by, *entry, asked);
+  }
+}
+
+void Sandboxes::compare_pause(const providers::Provider& by, const std::shared_ptr<Sandbox>& sandbox, bool is_paused,
+                              Instant asked) {
+  const bool woken = sandbox->stood && sandbox->stood->mono < asked.mono;
+  if (!is_paused) {
+    if (sandbox->may_run || woken) tasks_.spawn(pause_again(sandbox, asked));
+  } else if (!sandbox->may_run) {
+    if (sandbox->stood) sandbox->stood = later(sandbox->stood, asked);
+  } else {
+    if (!sandbox->still) sandbox->still = instant();
+    // Like what was asked to be made, it may show late.
+    if (asked.mono - sandbox->may_run->mono >= by.capabilities().lists_within) {
+      tasks_.spawn(settle_resume(sandbox, asked));
+    }
   }
 }
 
 /// Ours by its metadata, and not among the living: ended in the record, or never recorded.
-async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed entry) {
+async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed entry, Instant asked) {
   const Instant listed = instant();
   Result<std::optional<Record>> record = co_await with_.store.read(
       [id = entry.id](store::Database& db) -> Result<std::optional<Record>> { return load(db, id); });
@@ -221,17 +240,17 @@ async::Task<> Sandboxes::end_orphan(providers::Provider& by, providers::Listed e
   }
   log::logger<"sandbox">().warn("ending a sandbox that its record has as ended",
                                 {{"provider", by.name()}, {"sandbox", entry.id}});
-  const Result<void> ended = co_await end_record(by, known, listed);
+  const Result<void> ended = co_await end_record(by, known, shown_in_list(by, asked));
   if (!ended) log::logger<"sandbox">().warn("it could not be ended", {{"sandbox", entry.id}, {"error", ended.error()}});
 }
 
-async::Task<Result<void>> Sandboxes::end_record(providers::Provider& by, Record record, Instant listed) {
+async::Task<Result<void>> Sandboxes::end_record(providers::Provider& by, Record record, Instant there) {
   const Result<void> killed = co_await by.kill(record.hidden.ref);
   if (!killed) co_return fail(killed.error());
   if (with_.steward == nullptr) co_return {};
   const Instant now = instant();
-  Step gone{
-      .record = record, .at = now, .when = {.not_before = listed}, .bills_paused = by.capabilities().bills_paused};
+  there = later(there, seen_by(by, record.hidden.ref));
+  Step gone{.record = record, .at = now, .when = {.not_before = there}, .bills_paused = by.capabilities().bills_paused};
   gone.record.info.state = State::gone;
   if (record.hidden.started_us) gone.provider_started = WallTime{*record.hidden.started_us};
   gone.when.ended = co_await by.ended_at(record.hidden.ref);

@@ -173,11 +173,21 @@ class Sandboxes final : private PoolHost {
   async::Task<> settle_pause(std::shared_ptr<Sandbox> sandbox, Instant listed);
   /// When it was last there for certain; nothing when this run has not seen it.
   [[nodiscard]] std::optional<Instant> last_there(const Sandbox& sandbox) const;
+  /// The same by what was seen of it alone: holds, too, once it has been ended.
+  [[nodiscard]] std::optional<Instant> last_seen(const Sandbox& sandbox) const;
+  /// What the provider itself knows of that.
+  [[nodiscard]] std::optional<Instant> seen_by(const providers::Provider& by, const std::string& ref) const;
+  /// It was there then.
+  static void see(Sandbox& sandbox, Instant at);
+  /// When one was there for certain that stands in a list which was asked for then.
+  [[nodiscard]] static Instant shown_in_list(const providers::Provider& by, Instant asked);
+  /// One that is paused and does not stand still is found within this, as long as lists can be had.
+  [[nodiscard]] Duration standing_known_within() const;
   /// Ends what the provider has and no living record does.
-  async::Task<> end_orphan(providers::Provider& by, providers::Listed entry);
+  async::Task<> end_orphan(providers::Provider& by, providers::Listed entry, Instant asked);
   /// Ends for good what an earlier run was about to: it is in the books, and no living record has it.
   async::Task<> end_orphans_begun();
-  async::Task<Result<void>> end_record(providers::Provider& by, Record record, Instant listed);
+  async::Task<Result<void>> end_record(providers::Provider& by, Record record, Instant there);
   /// Tells the steward of all that an earlier run left.
   async::Task<Result<void>> account_all();
   [[nodiscard]] Step step_of(const Sandbox& sandbox, Record next, Event event, When when) const;
@@ -190,7 +200,12 @@ class Sandboxes final : private PoolHost {
                                      std::function<void(Record&)> change);
   async::Task<Result<void>> ask_to_pause(std::shared_ptr<Sandbox> sandbox);
   async::Task<Result<void>> resume_it(std::shared_ptr<Sandbox> sandbox);
-  async::Task<> pause_again(std::shared_ptr<Sandbox> sandbox, bool is_paused);
+  /// It is recorded as paused: what a list says of that.
+  void compare_pause(const providers::Provider& by, const std::shared_ptr<Sandbox>& sandbox, bool is_paused,
+                     Instant asked);
+  async::Task<> pause_again(std::shared_ptr<Sandbox> sandbox, Instant listed);
+  /// It was listed as paused for as long as a resume that was cut off may take to come about.
+  async::Task<> settle_resume(std::shared_ptr<Sandbox> sandbox, Instant listed);
   async::Task<Result<std::optional<std::string>>> claim_pooled(api::SandboxCreateRequest request,
                                                                std::optional<CallKey> key, Record planned);
   async::Task<Result<api::SandboxInfo>> wait_usable(std::string id, bool wait);
@@ -224,6 +239,9 @@ class Sandboxes final : private PoolHost {
   async::Task<> settle(std::shared_ptr<Sandbox> sandbox);
   async::Task<> take_up(std::shared_ptr<Sandbox> sandbox);
   void open_link(const std::shared_ptr<Sandbox>& sandbox);
+  /// A stream to its agentd, once it is not paused.
+  static async::Task<Result<std::unique_ptr<transport::Stream>>> dial(providers::Provider& by,
+                                                                      std::weak_ptr<Sandbox> of);
   void arm_lease(const std::shared_ptr<Sandbox>& sandbox);
   /// Nobody uses it from now on: it is paused or ended when that goes on for too long.
   void fell_idle(const std::shared_ptr<Sandbox>& sandbox);
@@ -286,8 +304,11 @@ class Sandbox {
   bool refill = false;             ///< made for a pool: nobody waits for it
   std::optional<Instant> seen;     ///< when it was last known to be there, in this run
   std::optional<Instant> watched;  ///< since when the provider is asked to tell of its end
+  std::optional<Instant> stood;    ///< paused, and last known then to stand still, in this run
   std::optional<Instant> ending;   ///< when the provider was first asked to end it
-  bool may_run = false;            ///< paused; a resume failed, and may have come about all the same
+  /// Paused; a resume that was asked for by then has failed or was cut off, and may come about all the same.
+  std::optional<Instant> may_run;
+  std::optional<Instant> still;  ///< listed as paused while that is in doubt, which was told then
 };
 
 /// Why nothing can be done for one whose provider is not configured any more, and what helps.

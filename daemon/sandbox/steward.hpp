@@ -19,6 +19,20 @@ struct Instant {
   MonoTime mono;
 };
 
+/// So long before that.
+[[nodiscard]] inline Instant before(Instant at, Duration by) {
+  return {.wall = {at.wall.us - std::chrono::duration_cast<std::chrono::microseconds>(by).count()},
+          .mono = at.mono - by};
+}
+
+[[nodiscard]] inline Instant later(Instant one, const std::optional<Instant>& other) {
+  return other && other->mono > one.mono ? *other : one;
+}
+[[nodiscard]] inline std::optional<Instant> later(const std::optional<Instant>& one,
+                                                  const std::optional<Instant>& other) {
+  return one ? later(*one, other) : other;
+}
+
 /// What is known of the time of a step.
 struct When {
   std::optional<Instant> not_before;  ///< it happened between then and `at`
@@ -26,6 +40,7 @@ struct When {
   std::optional<WallTime> ended;      ///< as the provider says
   std::optional<Instant> at{};        ///< it had happened by then; else by the time that it is recorded
   bool perhaps = false;               ///< nobody knows whether it came about
+  std::optional<Duration> late{};     ///< so late an earlier run would have told of it; else as the provider tells ends
 };
 
 /// A step in the life of a sandbox, as it is being recorded.
@@ -35,7 +50,7 @@ struct Step {
   When when;
   bool existed = true;        ///< towards its end: whether the provider has it, or ever had it
   bool bills_paused = false;  ///< the provider charges while it is paused
-  Duration late{0};           ///< how late the provider tells that one has ended
+  Duration late{0};           ///< how late what is `found` would have been told, had it been so in an earlier run
   std::optional<WallTime> provider_started;
 };
 

@@ -27,6 +27,7 @@ class LimitedProvider final : public providers::Provider {
   async::Task<Result<std::unique_ptr<transport::Stream>>> dial(std::string ref) override;
   async::Task<Result<api::SandboxMetrics>> metrics(std::string ref) override;
   async::Task<> gone(std::string ref) override;
+  [[nodiscard]] std::optional<MonoTime> seen(const std::string& ref) const override { return provider_.seen(ref); }
   async::Task<std::optional<WallTime>> ended_at(std::string ref) override;
   async::Task<std::optional<providers::Overrun>> overrun(std::string ref) override;
   async::Task<Result<std::vector<api::LimitStatus>>> limit_disk(std::string ref, std::uint64_t bytes) override;

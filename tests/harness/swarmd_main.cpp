@@ -38,7 +38,7 @@ Parts::MakeProviders e2b_in_a_hurry(std::string key) {
     settings->pace = {.lists_within = std::chrono::seconds(1),
                       .watch = std::chrono::milliseconds(250),
                       .watch_takes = std::chrono::seconds(5),
-                      .lists_killed = std::chrono::seconds(5),
+                      .lists_ended = std::chrono::seconds(5),
                       .patience = {.connect = std::chrono::seconds(5),
                                    .answer = std::chrono::seconds(2),
                                    .silence = std::chrono::seconds(2),

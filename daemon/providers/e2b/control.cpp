@@ -151,10 +151,11 @@ async::Task<Result<std::vector<Remote>>> Control::list(std::map<std::string, std
   co_return fail(Code::internal, fmt::format("E2B's list has more than {} pages", kPagesMost));
 }
 
-async::Task<Result<void>> Control::kill(std::string id) {
-  Result<void> killed = co_await order({.method = "DELETE", .path = path_of(id)});
-  if (!killed && killed.error().code == Code::not_found) co_return {};
-  co_return killed;
+async::Task<Result<bool>> Control::kill(std::string id) {
+  const Result<void> killed = co_await order({.method = "DELETE", .path = path_of(id)});
+  if (killed) co_return true;
+  if (killed.error().code == Code::not_found) co_return false;
+  co_return fail(killed.error());
 }
 
 async::Task<Result<void>> Control::pause(std::string id) {

@@ -47,8 +47,8 @@ class Control {
   async::Task<Result<Remote>> get(std::string id);
   /// All that have this metadata, over all pages, each once.
   async::Task<Result<std::vector<Remote>>> list(std::map<std::string, std::string> metadata);
-  /// Success, too, when it had gone.
-  async::Task<Result<void>> kill(std::string id);
+  /// Whether it was there until then; one that had gone before is no failure.
+  async::Task<Result<bool>> kill(std::string id);
   /// Success when it is paused, also when it was.
   async::Task<Result<void>> pause(std::string id);
   /// Resumes a paused one, extends a running one, and tells its tokens again.

@@ -55,7 +55,11 @@ std::string value_of(const std::map<std::string, std::string>& metadata, const c
 }  // namespace
 
 struct E2bProvider::Known {
-  explicit Known(async::Loop& loop) : gone(loop), turn(loop) {}
+  explicit Known(async::Loop& loop) : gone(loop), turn(loop), switching(loop) {}
+
+  /// It was there when that was asked.
+  void was_there(MonoTime asked) { seen = std::max(seen.value_or(asked), asked); }
+
   std::optional<Remote> remote;    ///< with its tokens
   std::string id;                  ///< ours
   bool checked = false;            ///< its agentd is of our version, as far as this run knows
@@ -63,8 +67,10 @@ struct E2bProvider::Known {
   std::optional<MonoTime> paused;  ///< when that was last told
   std::optional<MonoTime> started_agent;
   std::optional<MonoTime> extended_until;
+  std::optional<MonoTime> seen;  ///< it had not ended before then
   async::Event gone;
-  async::Turn turn;  ///< one at a time brings its agentd up
+  async::Turn turn;       ///< one at a time brings its agentd up
+  async::Turn switching;  ///< nobody asks for its tokens, which wakes it, while it is being paused
 };
 
 E2bProvider::E2bProvider(async::Loop& loop, Settings settings)
@@ -91,7 +97,10 @@ providers::Capabilities E2bProvider::capabilities() const {
           .creates_a_second = settings_.creates_a_second,
           .max_lifetime = settings_.max_lifetime,
           .lists_within = settings_.pace.lists_within,
-          .notices_end_within = settings_.pace.watch + settings_.pace.watch_takes};
+          .lists_ended_within = settings_.pace.lists_ended,
+          // That long where lists can be had.
+          .notices_end_within = settings_.pace.watch + settings_.pace.watch_takes + settings_.pace.lists_ended,
+          .notices_every_end = false};
 }
 
 std::vector<std::string> E2bProvider::templates() const {
@@ -139,6 +148,7 @@ NewSandbox E2bProvider::request_of(const providers::CreateSpec& spec) const {
 }
 
 Task<providers::CreateOutcome> E2bProvider::create(providers::CreateSpec spec) {
+  MonoTime asked = loop_.clock().now();
   const CreateAnswer made = co_await control_.create(request_of(spec));
   if (made.kind == CreateAnswer::Kind::unknown) {
     co_return providers::CreateOutcome{.kind = providers::CreateOutcome::Kind::unknown, .error = made.error};
@@ -149,10 +159,13 @@ Task<providers::CreateOutcome> E2bProvider::create(providers::CreateSpec spec) {
   }
   const auto sandbox = known(made.sandbox.id);
   sandbox->id = spec.id;
+  sandbox->was_there(asked);
   sandbox->remote = made.sandbox;
   sandbox->extended_until = loop_.clock().now() + lifetime_of(spec.lifetime);
   // Its size and when billing began stand in the long form only. A create does not fail for want of them.
+  asked = loop_.clock().now();
   if (const Result<Remote> detail = co_await control_.get(made.sandbox.id)) {
+    sandbox->was_there(asked);
     sandbox->remote->started = detail->started;
     sandbox->remote->cpus = detail->cpus;
     sandbox->remote->memory_mib = detail->memory_mib;
@@ -166,16 +179,23 @@ Task<providers::CreateOutcome> E2bProvider::create(providers::CreateSpec spec) {
 Task<Result<Remote>> E2bProvider::look(std::string ref) {
   const auto sandbox = known(ref);
   if (sandbox->remote && !sandbox->remote->envd_token.empty()) co_return *sandbox->remote;
+  // Between being told that it runs and asking for its tokens it must not be paused: that call would wake it, and
+  // nobody would know.
+  const auto one_by_one = co_await sandbox->switching.take();
+  MonoTime asked = loop_.clock().now();
   Result<Remote> told = co_await control_.get(ref);
   if (!told) co_return told;
+  sandbox->was_there(asked);
   if (told->state == State::paused) {
     sandbox->paused = loop_.clock().now();
     co_return fail(Code::unavailable, fmt::format("E2B sandbox {} is paused", ref));
   }
   sandbox->id = value_of(told->metadata, kId);
   // Only this call tells the traffic token again. It never shortens, and a running sandbox it does not resume.
+  asked = loop_.clock().now();
   const Result<Remote> connected = co_await control_.connect(ref, 1s);
   if (!connected) co_return fail(connected.error());
+  sandbox->was_there(asked);
   told->traffic_token = connected->traffic_token;
   if (!connected->envd_token.empty()) told->envd_token = connected->envd_token;
   if (!connected->domain.empty()) told->domain = connected->domain;
@@ -281,18 +301,24 @@ Task<Result<std::unique_ptr<transport::Stream>>> E2bProvider::dial(std::string r
 }
 
 Task<Result<std::vector<providers::Listed>>> E2bProvider::list() {
+  const MonoTime asked = loop_.clock().now();
   Result<std::vector<Remote>> remotes = co_await control_.list({{kMark, "1"}});
   if (!remotes) co_return fail(remotes.error());
   std::set<std::string> seen;
-  for (const Remote& remote : *remotes) seen.insert(remote.id);
+  for (const Remote& remote : *remotes) {
+    seen.insert(remote.id);
+    known(remote.id)->was_there(asked - settings_.pace.lists_ended);
+  }
   // A list that is read while it changes may leave one out. What was there before is asked for by its name.
   std::vector<std::string> missing;
   for (const auto& [ref, sandbox] : known_) {
     if (!seen.contains(ref) && !sandbox->killed && !sandbox->gone.is_set()) missing.push_back(ref);
   }
   for (const std::string& ref : missing) {
+    const MonoTime asked_of_it = loop_.clock().now();
     Result<Remote> told = co_await control_.get(ref);
     if (told) {
+      known(ref)->was_there(asked_of_it);
       remotes->push_back(std::move(*told));
     } else if (told.error().code == Code::not_found) {
       if (const auto found = known_.find(ref); found != known_.end()) found->second->gone.set();
@@ -304,7 +330,7 @@ Task<Result<std::vector<providers::Listed>>> E2bProvider::list() {
   for (const Remote& remote : *remotes) {
     const auto sandbox = known(remote.id);
     // One that is still there then was not killed after all.
-    if (sandbox->killed && loop_.clock().now() - *sandbox->killed < settings_.pace.lists_killed) continue;
+    if (sandbox->killed && loop_.clock().now() - *sandbox->killed < settings_.pace.lists_ended) continue;
     sandbox->id = value_of(remote.metadata, kId);
     if (remote.state == State::running) sandbox->paused.reset();
     listed.push_back({.ref = remote.id,
@@ -326,35 +352,48 @@ Task<Result<std::vector<providers::Listed>>> E2bProvider::list() {
 
 Task<Result<bool>> E2bProvider::is_gone(std::string ref) {
   if (const auto found = known_.find(ref); found != known_.end() && found->second->gone.is_set()) co_return true;
+  const MonoTime asked = loop_.clock().now();
   const Result<Remote> told = co_await control_.get(ref);
-  if (told) co_return false;
+  if (told) {
+    known(ref)->was_there(asked);
+    co_return false;
+  }
   if (told.error().code == Code::not_found) co_return true;
   co_return fail(told.error());
 }
 
 Task<Result<void>> E2bProvider::kill(std::string ref) {
-  Result<void> killed = co_await control_.kill(ref);
-  if (!killed) co_return killed;
+  const MonoTime asked = loop_.clock().now();
+  const Result<bool> killed = co_await control_.kill(ref);
+  if (!killed) co_return fail(killed.error());
   const auto sandbox = known(ref);
+  if (*killed) sandbox->was_there(asked);
   sandbox->killed = loop_.clock().now();
   sandbox->gone.set();
-  co_return killed;
+  co_return {};
 }
 
 Task<Result<void>> E2bProvider::pause(std::string ref) {
+  const auto sandbox = known(ref);
+  const auto one_by_one = co_await sandbox->switching.take();
+  const MonoTime asked = loop_.clock().now();
   Result<void> paused = co_await control_.pause(ref);
   if (paused) {
-    known(ref)->extended_until.reset();
-    known(ref)->paused = loop_.clock().now();
+    sandbox->was_there(asked);
+    sandbox->extended_until.reset();
+    sandbox->paused = loop_.clock().now();
   }
   co_return paused;
 }
 
 Task<Result<void>> E2bProvider::resume(std::string ref) {
   const std::chrono::seconds lifetime = lifetime_of(5min);
+  const auto sandbox = known(ref);
+  const auto one_by_one = co_await sandbox->switching.take();
+  const MonoTime asked = loop_.clock().now();
   const Result<Remote> resumed = co_await control_.connect(ref, lifetime);
   if (!resumed) co_return fail(resumed.error());
-  const auto sandbox = known(ref);
+  sandbox->was_there(asked);
   sandbox->remote.reset();  // a resume may bring another envd
   sandbox->paused.reset();
   sandbox->extended_until = loop_.clock().now() + lifetime;
@@ -369,13 +408,21 @@ Task<Result<void>> E2bProvider::extend(std::string ref, Duration lifetime) {
   const MonoTime now = loop_.clock().now();
   if (sandbox->extended_until && *sandbox->extended_until >= now + Duration(wanted) * 3 / 4) co_return {};
   Result<void> extended = co_await control_.set_timeout(ref, wanted);
-  if (extended) sandbox->extended_until = now + wanted;
+  if (extended) {
+    sandbox->was_there(now);
+    sandbox->extended_until = now + wanted;
+  }
   co_return extended;
 }
 
 Task<Result<api::SandboxMetrics>> E2bProvider::metrics(std::string /*ref*/) {
   // Its API tells the share of CPU of the last seconds, and nobody can add that up to CPU time.
   co_return fail(Code::unimplemented, "E2B does not count CPU time; the sandbox's agentd does");
+}
+
+std::optional<MonoTime> E2bProvider::seen(const std::string& ref) const {
+  const auto found = known_.find(ref);
+  return found == known_.end() ? std::nullopt : found->second->seen;
 }
 
 Task<> E2bProvider::gone(std::string ref) {

@@ -31,6 +31,7 @@ class E2bProvider final : public providers::Provider {
   async::Task<Result<std::unique_ptr<transport::Stream>>> dial(std::string ref) override;
   async::Task<Result<api::SandboxMetrics>> metrics(std::string ref) override;
   async::Task<> gone(std::string ref) override;
+  [[nodiscard]] std::optional<MonoTime> seen(const std::string& ref) const override;
   async::Task<std::vector<std::string>> problems() override;
   [[nodiscard]] std::optional<Duration> retry_after() const override { return control_.retry_after(); }
 

@@ -14,7 +14,7 @@ struct Pace {
   Duration lists_within = std::chrono::seconds(10);  ///< a create whose answer was lost may be listed this much later
   Duration watch = std::chrono::seconds(10);         ///< how often the list is read while ends are waited for
   Duration watch_takes = std::chrono::seconds(5);    ///< reading it takes no longer than this
-  Duration lists_killed = std::chrono::seconds(60);  ///< the list may show one that was killed for this long
+  Duration lists_ended = std::chrono::seconds(60);   ///< the list may show one that has ended for this long
   http_client::Patience patience = ControlOptions{}.patience;
   Duration first_pause = ControlOptions{}.first_pause;  ///< before what failed is asked again
 };

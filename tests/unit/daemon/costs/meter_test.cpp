@@ -523,6 +523,67 @@ TEST_CASE("what is asked of a provider and never answered is in doubt from then 
   }
 }
 
+TEST_CASE("one that is found running though it was paused may have run since it was last known to stand still") {
+  Ledger ledger;
+  begin(ledger);
+  ledger.clock.advance(10s);
+  ledger.go(kBox, State::paused);
+  const auto find = [&] {
+    Transition found = ledger.step(kBox, State::claimed);
+    found.perhaps = true;
+    found.found = true;
+    found.late = 20s;
+    ledger.go(found);
+    ledger.go(kBox, State::paused);
+  };
+  Duration most{0};
+  SECTION("an earlier run watched it for long") {
+    ledger.clock.advance(100s);
+    ledger.alive();
+    ledger.restart();
+    ledger.clock.advance(50s);
+    find();
+    most = 70s;
+  }
+  SECTION("and not for long") {
+    ledger.clock.advance(4s);
+    ledger.alive();
+    ledger.restart();
+    ledger.clock.advance(50s);
+    find();
+    most = 54s;
+  }
+  SECTION("the machine was restarted, too") {
+    ledger.clock.advance(100s);
+    ledger.alive();
+    ledger.restart("boot-2");
+    ledger.clock.advance(50s);
+    find();
+    most = 70s;
+  }
+  SECTION("nobody ever watched") {
+    ledger.restart();
+    ledger.clock.advance(50s);
+    find();
+    most = 50s;
+  }
+  SECTION("this run did") {
+    ledger.clock.advance(40s);
+    const Moment stood = ledger.now();
+    ledger.clock.advance(6s);
+    Transition found = ledger.step(kBox, State::claimed);
+    found.at = stood;
+    found.perhaps = true;
+    ledger.go(found);
+    ledger.go(kBox, State::paused);
+    most = 6s;
+  }
+  ledger.clock.advance(1h);
+  end(ledger);
+  CHECK(ledger.sum().total.quantities == of(10s + most / 2));
+  CHECK(ledger.sum().total.bound_ns == (most / 2).count());
+}
+
 TEST_CASE("one that is not listed any more is booked when it is certain what became of it, and never too much") {
   Ledger ledger;
   ledger.go(kBox, State::creating);

@@ -347,6 +347,36 @@ TEST_CASE_METHOD(World, "a pause that was given up and came about after all is t
   CHECK(state_of(made->id) == State::claimed);
 }
 
+TEST_CASE_METHOD(World, "one that is paused is not knocked at, and answers once it goes on") {
+  const auto made = create({.name = "still"});
+  REQUIRE(made);
+  REQUIRE(wait(sandboxes->pause(made->id)));
+  sandboxes.reset();
+  provider.dials = 0;
+  restart();
+  advance(150s);
+  CHECK(provider.dials == 0);
+  CHECK(provider.accounts().at(made->id).paused);
+  REQUIRE(wait(sandboxes->resume(made->id)));
+  CHECK(wait(sandboxes->use("still")).has_value());
+  CHECK(provider.dials == 1);
+}
+
+TEST_CASE_METHOD(World, "one that goes on though it is to be paused is paused again") {
+  const auto made = create();
+  REQUIRE(made);
+  REQUIRE(wait(sandboxes->pause(made->id)));
+  advance(100s);
+  provider.wake(made->id);
+  SECTION("while the daemon looks") { advance(61s); }
+  SECTION("while it is away") {
+    restart();
+    advance(1s);
+  }
+  CHECK(provider.accounts().at(made->id).paused);
+  CHECK(state_of(made->id) == State::paused);
+}
+
 TEST_CASE_METHOD(World, "a restart takes up what lives and ends what nobody recorded") {
   const auto living = create({.name = "living"});
   const auto dying = create();

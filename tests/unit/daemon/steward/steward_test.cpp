@@ -56,10 +56,13 @@ struct World : tests::FakeTimeFixture {
     enforcer = std::make_unique<steward::Enforcer>(loop, *store);
     limiters = std::make_unique<limits::Limiters>(
         limits::Limiters::Setup{.loop = loop, .store = store.get(), .rules = rules, .tell = {}});
-    costs = std::make_unique<costs::Costs>(costs::Costs::Setup{
-        .loop = loop, .store = *store, .boot_id = "boot-1", .tick = 1s, .enforce = [this](const costs::Action& action) {
-          enforcer->act(action);
-        }});
+    costs = std::make_unique<costs::Costs>(
+        costs::Costs::Setup{.loop = loop,
+                            .store = *store,
+                            .boot_id = "boot-1",
+                            .tick = 1s,
+                            .enforce = [this](const costs::Action& action) { enforcer->act(action); },
+                            .watching = [this] { return sandboxes != nullptr && sandboxes->watching(); }});
     steward = std::make_unique<steward::AccountSteward>(*costs, *limiters, "cost");
     provider = std::make_unique<steward::LimitedProvider>(scripted, *limiters, clock);
     must(wait(
@@ -339,6 +342,100 @@ TEST_CASE_METHOD(World, "a pause that failed is in doubt until a list tells what
   CHECK((truth <= all.ns + all.bound_ns));
 }
 
+TEST_CASE_METHOD(World, "a list that goes on showing what has ended proves nothing of the time since") {
+  scripted.caps.lists_ended_within = 5s;
+  scripted.list_ghosts = 4s;
+  start();
+  const auto made = create();
+  REQUIRE(made);
+  advance(10s);
+  stop();
+  scripted.die(made->id);
+  advance(2s);
+  tunnels.instance = wire::InstanceId::make(random);
+  start();
+  advance(200s);
+  CHECK(state_of(made->id) == State::gone);
+  const Booked all = booked().at(made->id);
+  const Int128 truth = scripted.accounts().at(made->id).ran.count();
+  CHECK((all.ns - all.bound_ns <= truth));
+  CHECK((truth <= all.ns + all.bound_ns));
+  CHECK((all.bound_ns <= Duration(5s).count()));
+}
+
+TEST_CASE_METHOD(World, "a resume that an earlier run asked for may come about after a list has said that it did not") {
+  scripted.caps.lists_within = 5s;
+  scripted.call_time = 1s;
+  start();
+  const auto made = create();
+  REQUIRE(made);
+  advance(10s);
+  World::must(wait(sandboxes->pause(made->id)));
+  advance(100s);
+  {
+    async::TaskSet set(loop);
+    std::optional<Result<api::SandboxInfo>> out;
+    set.spawn(keep(sandboxes->resume(made->id), out));
+    advance(500ms);  // on its way
+  }
+  restart();
+  advance(1500ms);
+  CHECK(scripted.accounts().at(made->id).paused);
+  SECTION("it is ended") {
+    scripted.wake(made->id);
+    advance(3s);
+  }
+  SECTION("it is paused again") {
+    scripted.wake(made->id);
+    advance(100s);
+    CHECK(scripted.accounts().at(made->id).paused);
+  }
+  SECTION("it did not") { advance(100s); }
+  World::must(wait(sandboxes->kill(made->id, {})));
+  const Booked all = booked().at(made->id);
+  const Int128 truth = scripted.accounts().at(made->id).ran.count();
+  CHECK((all.ns - all.bound_ns <= truth));
+  CHECK((truth <= all.ns + all.bound_ns));
+  CHECK((all.bound_ns <= Duration(10s).count()));
+}
+
+TEST_CASE_METHOD(World, "one that goes on behind the daemon's back is paid for, within a bound that says so") {
+  start();
+  const auto made = create();
+  REQUIRE(made);
+  advance(10s);
+  World::must(wait(sandboxes->pause(made->id)));
+  advance(300s);
+  SECTION("found by a list") {
+    scripted.wake(made->id);
+    advance(61s);
+  }
+  SECTION("found by the next run") {
+    scripted.wake(made->id);
+    advance(5s);
+    restart();
+    advance(1s);
+  }
+  SECTION("while nobody looked") {
+    stop();
+    advance(20s);
+    scripted.wake(made->id);
+    advance(20s);
+    tunnels.instance = wire::InstanceId::make(random);
+    start();
+    advance(1s);
+  }
+  CHECK(scripted.accounts().at(made->id).paused);
+  advance(100s);
+  World::must(wait(sandboxes->kill(made->id, {})));
+  const Booked all = booked().at(made->id);
+  const Int128 truth = scripted.accounts().at(made->id).ran.count();
+  CHECK((truth > Duration(14s).count()));
+  CHECK((all.ns - all.bound_ns <= truth));
+  CHECK((truth <= all.ns + all.bound_ns));
+  CHECK((all.bound_ns <= Duration(90s).count()));
+}
+
 TEST_CASE("the ledger is within its stated bound of the provider's own account, and exact where nothing takes time") {
   rc::prop("whatever is done, whenever the daemon dies", [] {
     World world;
@@ -349,12 +446,16 @@ TEST_CASE("the ledger is within its stated bound of the provider's own account, 
       world.scripted.create_time = *rc::gen::inRange(0, 3000) * 1ms;
       world.scripted.call_time = *rc::gen::inRange(0, 1500) * 1ms;
     }
+    if (*rc::gen::arbitrary<bool>()) {
+      world.scripted.caps.lists_ended_within = 3s;
+      world.scripted.list_ghosts = *rc::gen::inRange(0, 3000) * 1ms;
+    }
     world.start();
     std::vector<std::string> ids;
-    bool unseen = false;  // something ended while nobody watched
+    bool unseen = false;  // something ended, or went on, while nobody watched
     const int steps = *rc::gen::inRange(1, 14);
     for (int i = 0; i < steps; ++i) {
-      const int what = *rc::gen::inRange(0, 8);
+      const int what = *rc::gen::inRange(0, 9);
       const std::string id = ids.empty() ? "" : ids.at(*rc::gen::inRange<std::size_t>(0, ids.size()));
       world.advance(*rc::gen::inRange(0, 20'000) * 1ms);
       if (what <= 1 || ids.empty()) {
@@ -373,6 +474,11 @@ TEST_CASE("the ledger is within its stated bound of the provider's own account, 
         if (world.scripted.accounts().at(id).ended) continue;
         world.scripted.die(id);
         world.loop.run_until_idle();
+      } else if (what == 7) {
+        if (!world.scripted.accounts().at(id).paused) continue;
+        world.scripted.wake(id);
+        world.advance(70s);  // until a list tells
+        unseen = true;
       } else {
         world.stop();
         world.advance(*rc::gen::inRange(0, 20'000) * 1ms);

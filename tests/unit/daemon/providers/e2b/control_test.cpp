@@ -172,10 +172,16 @@ TEST_CASE_METHOD(Rig, "a list that goes in circles ends", "[e2b]") {
 }
 
 TEST_CASE_METHOD(Rig, "killing what has gone is a success", "[e2b]") {
+  bool was_there = false;
   SECTION("gone before") { replies = {{404, R"({"code":404,"message":"no"})"}}; }
-  SECTION("gone now") { replies = {{204, ""}}; }
+  SECTION("gone now") {
+    replies = {{204, ""}};
+    was_there = true;
+  }
   SECTION("gone although the answer was lost") { replies = {{0}, {404, ""}}; }
-  CHECK(loop.block_on(control.kill("i1")));
+  const Result<bool> killed = loop.block_on(control.kill("i1"));
+  REQUIRE(killed);
+  CHECK(*killed == was_there);
   CHECK(line(0) == "DELETE /sandboxes/i1");
 }
 
