@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "agentd/panes/labour.hpp"
 #include "agentd/panes/panes.hpp"
 #include "protocol/async/file.hpp"
 #include "protocol/async/timer.hpp"
@@ -26,6 +27,8 @@ constexpr std::chrono::milliseconds kRedrawn{200};
 /// The same for a screen without one.
 constexpr std::chrono::milliseconds kMissing{1000};
 constexpr std::uint32_t kMostSubmits = 4;
+/// So often the time for a step is given again to a program that computes all the while.
+constexpr int kMostExtensions = 5;
 /// Deletes the line before the cursor in readline and in every program that follows it.
 constexpr std::string_view kEraseLine = "C-u";
 
@@ -224,6 +227,15 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
   }
   // Filled, and drawn to its end: a key that follows too closely is taken for a part of the paste.
   MonoTime deadline = loop_.clock().now() + confirm;
+  Labour labour(pane->state.pid, loop_.clock().now());
+  int extensions = kMostExtensions;
+  // True where the step has some more time.
+  const auto extend = [&](MonoTime now) {
+    if (extensions == 0 || labour.idle(now) >= kSubmitAgain) return false;
+    --extensions;
+    deadline = now + confirm;
+    return true;
+  };
   std::uint64_t log_end = 0;
   bool filled = false;
   for (;;) {
@@ -240,7 +252,9 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
     }
     filled = there;
     log_end = seen->log_end;
-    if (loop_.clock().now() >= deadline) {
+    const MonoTime now = loop_.clock().now();
+    labour.look(now);
+    if (now >= deadline && !extend(now)) {
       co_return fail(Code::unavailable,
                      fmt::format("pane '{}': the paste did not show in the composer within {}; it is {}", pane->name(),
                                  async::format_duration(confirm), state_name(seen->state)));
@@ -249,11 +263,13 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
   }
   deadline = loop_.clock().now() + confirm;
   MonoTime submitted;
+  MonoTime drawn = loop_.clock().now();
   MonoTime gone_since = loop_.clock().now();
   for (;;) {
     const Result<Look> seen = co_await look(pane);
     if (!seen) co_return fail(seen.error());
     const MonoTime now = loop_.clock().now();
+    labour.look(now);
     const bool left = seen->composer && !seen->composer->typed.empty() && seen->state != api::PaneState::permission;
     if (left || reply.submits == 0) gone_since = now;
     if (reply.submits > 0 && !left && (now >= deadline || is_taken(seen->state, seen->composer, now - gone_since))) {
@@ -262,13 +278,20 @@ async::Task<Result<api::PanePromptReply>> Panes::deliver(Shared pane, std::strin
       reply.log_end = seen->log_end;
       co_return reply;
     }
-    if (left && (reply.submits == 0 || (now - submitted >= kSubmitAgain && reply.submits < kMostSubmits))) {
+    if (seen->log_end != log_end) drawn = now;
+    log_end = seen->log_end;
+    // Swallowed: it has nothing to do, or goes on drawing. While it computes (Codex draws a little at once, and the
+    // rest a second later) another key would only wait behind the first, and go to whatever comes up then.
+    const bool goes_on = now - submitted >= 2 * kSubmitAgain && now - drawn < kSubmitAgain;
+    const bool swallowed = reply.submits < kMostSubmits && now - submitted >= kSubmitAgain &&
+                           (labour.idle(now) >= kSubmitAgain || goes_on);
+    if (left && (reply.submits == 0 || swallowed)) {
       const Result<void> pressed = co_await press(pane, {submit});
       if (!pressed) co_return fail(pressed.error());
       ++reply.submits;
       submitted = loop_.clock().now();
     }
-    if (now >= deadline) {
+    if (now >= deadline && !extend(now)) {
       co_return fail(Code::unavailable,
                      fmt::format("pane '{}': the prompt is in the composer, and {} times '{}' did not send it",
                                  pane->name(), reply.submits, submit));

@@ -196,6 +196,24 @@ def test_a_prompt_is_seen_to_be_taken(rpc, box):
     assert record(rpc, box) == texts
 
 
+def test_a_program_that_computes_is_waited_for(rpc, box):
+    # Longer than a step may take otherwise, with what was pasted and then with what was submitted; a second key would
+    # stand behind the first.
+    compute = "end = time.monotonic() + 1.8\n{0}while time.monotonic() < end: pass\n{0}"
+    thinks = COMPOSER.replace("typed += data[6:end]", compute.format(" " * 12) + "typed += data[6:end]", 1)
+    drawn = 'out.write(b"\\x1b[H")\n' + " " * 12
+    thinks = thinks.replace('record.write(json', drawn + compute.format(" " * 12) + 'record.write(json', 1)
+    thinks = thinks.replace("end = time", "until = time").replace("< end:", "< until:")
+    assert thinks.count("until") == 4
+    rpc.call("pane.open", {"sandbox": box, "pane": "agent-0", "user": "2001", "program": PROGRAM,
+                           "argv": ["/usr/bin/python3", "-c", thinks, "/tmp/agent-0.record"]})
+    texts = ["short", "z" * 20000]
+    for text in texts:
+        reply = rpc.call("pane.prompt", {"sandbox": box, "pane": "agent-0", "text": text, "confirm_ms": 1000})
+        assert reply["verified"] and reply["submits"] == 1, reply
+    assert record(rpc, box) == texts
+
+
 def test_a_screen_that_is_drawn_anew_is_no_sign_that_a_prompt_was_taken(rpc, box):
     # It wipes its screen at the first Enter after a paste, takes it for a part of that, and shows all again.
     swallows = COMPOSER.replace('if key == b"\\r":', '''if key == b"\\r" and not swallowed:
