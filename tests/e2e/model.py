@@ -170,3 +170,29 @@ class ChatHandler(Handler):
                   {"choices": [{"index": 0, "delta": {}, "finish_reason": end}]}, {"choices": [], "usage": usage}]
         lines = [json.dumps({**base, "object": "chat.completion.chunk", **chunk}) for chunk in chunks]
         return self.send(200, "text/event-stream", "".join(f"data: {line}\n\n" for line in [*lines, "[DONE]"]).encode())
+
+
+class GeminiModel(Model):
+    """The same behind Google's wire (POST /v1beta/models/NAME:streamGenerateContent), as Gemini CLI speaks it."""
+
+    def handler(self):
+        return GeminiHandler
+
+
+class GeminiHandler(Handler):
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        if ":countTokens" in self.path:
+            return self.send(200, "application/json", b'{"totalTokens": 10}')
+        # As the other wires have it: a list of what can be called.
+        request["tools"] = [one for some in request.get("tools") or [] for one in some.get("functionDeclarations", [])]
+        with self.server.lock:
+            self.server.requests.append(request)
+        parts = [{"text": block["text"]} if block["type"] == "text" else
+                 {"functionCall": {"name": block["name"], "args": block["input"]}}
+                 for block in self.server.script(request)]
+        answer = {"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}],
+                  "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}}
+        if "stream" not in self.path:
+            return self.send(200, "application/json", json.dumps(answer).encode())
+        return self.send(200, "text/event-stream", f"data: {json.dumps(answer)}\r\n\r\n".encode())

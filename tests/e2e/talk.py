@@ -14,6 +14,7 @@ MODULES = HERE / "node-agents/node_modules"
 CLAUDE = MODULES / "@anthropic-ai/claude-code-linux-x64"
 CODEX = MODULES / "@openai/codex/vendor/x86_64-unknown-linux-musl/bin"
 COPILOT = MODULES / "@github/copilot-linux-x64"
+GEMINI = MODULES / "@google/gemini-cli"
 KINDS = HERE.parents[1] / "daemon/swarm/kinds/data"
 KEY = "sk-swarm-placeholder"
 
