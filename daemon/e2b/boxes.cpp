@@ -121,7 +121,9 @@ const sandbox::Record* Boxes::record(const Box& box) const {
 
 BoxState Boxes::state(const Box& box) const {
   const sandbox::Record* known = record(box);
-  if (known == nullptr || box.ending) return BoxState::gone;
+  // The time of its end is what its record will say, however long that takes to write: nobody is told after it that it
+  // runs.
+  if (known == nullptr || box.ending || with_.sandboxes.is_leaving(box.record.id)) return BoxState::gone;
   switch (known->info.state) {
     case api::SandboxState::paused:
       return BoxState::paused;

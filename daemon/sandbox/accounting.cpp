@@ -393,6 +393,13 @@ async::Task<Result<void>> Sandboxes::let_go(std::string id) {
   co_return resumed;
 }
 
+bool Sandboxes::is_leaving(const std::string& id) const {
+  const auto found = living_.find(id);
+  if (found == living_.end()) return true;
+  const State state = found->second->state();
+  return found->second->leaving || state == State::stopping || state == State::lost || is_final(state);
+}
+
 std::vector<const Record*> Sandboxes::living() const {
   std::vector<const Record*> all;
   all.reserve(living_.size());

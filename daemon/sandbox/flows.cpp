@@ -73,6 +73,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
   const api::SandboxStateChanged told{.from = from, .to = step.to, .reason = next.info.reason};
   if (with_.observer) with_.observer(from, event, StepMoment::intended);
   const Step taken = step_of(*sandbox, next, event, when);
+  sandbox->leaving = step.to == State::stopping || step.to == State::lost || is_final(step.to);
   const Result<void> written = co_await with_.store.write(
       "sandbox.advance", durability,
       [next, told, also, taken, steward = with_.steward](store::Changes& changes) -> Result<void> {
@@ -90,6 +91,7 @@ async::Task<Result<State>> Sandboxes::advance(std::shared_ptr<Sandbox> sandbox, 
         return {};
       });
   if (with_.observer) with_.observer(from, event, written ? StepMoment::recorded : StepMoment::failed);
+  sandbox->leaving = false;
   if (!written)
     co_return fail(written.error(), fmt::format("record that sandbox {} is {}", sandbox->id(), state_name(step.to)));
 

@@ -94,6 +94,8 @@ class Sandboxes final : private PoolHost {
   async::Task<Result<void>> let_go(std::string id);
   /// Whether each that costs, or may, has been seen in this run: until then some may have ended before it began.
   [[nodiscard]] bool watching() const;
+  /// Whether one has ended, or is to, as of now: also while that is being written.
+  [[nodiscard]] bool is_leaving(const std::string& id) const;
   /// What is known of every living sandbox, by id. Valid until the loop goes on.
   [[nodiscard]] std::vector<const Record*> living() const;
 
@@ -301,6 +303,7 @@ class Sandbox {
   int kill_failures = 0;                  ///< in a row
   bool creating = false;                  ///< this run of the daemon waits for the provider's answer
   bool bringing_down = false;
+  bool leaving = false;            ///< its end is being recorded, as of a time that has passed
   bool refill = false;             ///< made for a pool: nobody waits for it
   std::optional<Instant> seen;     ///< when it was last known to be there, in this run
   std::optional<Instant> watched;  ///< since when the provider is asked to tell of its end
