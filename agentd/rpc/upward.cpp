@@ -12,6 +12,7 @@
 #include "protocol/async/timer.hpp"
 #include "protocol/core/random.hpp"
 #include "protocol/core/utf8.hpp"
+#include "protocol/wire/carry.hpp"
 
 namespace swarm::agentd {
 namespace {
@@ -61,27 +62,10 @@ async::Task<Result<Value>> give_up(TeamService& service, Upward& upward, std::st
   co_return answer;
 }
 
-/// Everything from one end to the other, waiting for whichever is slower; the end, or the failure, goes along.
-async::Task<> carry(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink) {
-  for (;;) {
-    Result<std::optional<std::string>> chunk = co_await source->read();
-    if (!chunk) {
-      sink->fail(chunk.error());
-      co_return;
-    }
-    if (!*chunk) {
-      sink->end();
-      co_return;
-    }
-    const Result<void> sent = co_await sink->write(std::as_bytes(std::span(**chunk)));
-    if (!sent) co_return;  // nobody reads any more; dropping the source tells the sender
-  }
-}
-
-/// The same, and says when it is over.
+/// Carries everything, and says when it is over.
 async::Task<> carry_until(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink,
                           async::Event& over) {
-  co_await carry(std::move(source), std::move(sink));
+  co_await wire::carry(std::move(source), std::move(sink));
   over.set();
 }
 

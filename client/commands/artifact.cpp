@@ -12,8 +12,8 @@
 #include "client/output/human.hpp"
 #include "client/output/progress.hpp"
 #include "client/output/sanitizer.hpp"
-#include "client/terminal/standard_stream.hpp"
 #include "client/transfer/counted.hpp"
+#include "client/transfer/print_stream.hpp"
 #include "protocol/tree/file_ends.hpp"
 
 namespace swarm::client {
@@ -25,26 +25,6 @@ struct Getting {
   std::string output;
   bool raw = false;
 };
-
-/// All that comes, to standard output; for a person's terminal without control sequences.
-async::Task<Result<std::uint64_t>> print_content(Context& context, std::unique_ptr<wire::ByteSource> source, bool raw) {
-  Result<std::unique_ptr<StandardStream>> out = StandardStream::open(context.loop, STDOUT_FILENO);
-  if (!out) co_return fail(out.error());
-  const bool clean = context.printer.out().terminal && !raw;
-  Sanitizer sanitizer;
-  std::uint64_t total = 0;
-  for (bool more = true; more;) {
-    Result<std::optional<std::string>> chunk = co_await source->read();
-    if (!chunk) co_return fail(chunk.error());
-    more = chunk->has_value();
-    std::string text = more ? std::move(**chunk) : std::string();
-    total += text.size();
-    if (clean) text = more ? sanitizer.feed(text) : sanitizer.finish();
-    const Result<void> written = co_await (*out)->write(std::as_bytes(std::span(text)));
-    if (!written) co_return fail(written.error(), "standard output");
-  }
-  co_return total;
-}
 
 async::Task<Result<int>> list_artifacts(Context& context, ArtifactsOf of) {
   Result<std::unique_ptr<Client>> client = co_await Client::open(context);
@@ -71,7 +51,7 @@ async::Task<Result<int>> get_artifact(Context& context, Getting getting) {
   const bool to_stream = getting.output == "-";
   async::Task<Result<std::uint64_t>> taking;
   if (to_stream) {
-    taking = print_content(context, std::move(*source), getting.raw);
+    taking = print_stream(context, std::move(*source), getting.raw);
   } else {
     const std::filesystem::path target = getting.output;
     const std::filesystem::path parent = target.has_parent_path() ? target.parent_path() : ".";

@@ -6,10 +6,9 @@
 #include <filesystem>
 
 #include "client/output/progress.hpp"
-#include "client/output/sanitizer.hpp"
-#include "client/terminal/standard_stream.hpp"
 #include "client/transfer/copy.hpp"
 #include "client/transfer/counted.hpp"
+#include "client/transfer/print_stream.hpp"
 #include "protocol/api/files.hpp"
 #include "protocol/api/files_transfer.hpp"
 #include "protocol/tree/file_ends.hpp"
@@ -27,28 +26,6 @@ api::InSandbox<T> at(const CopyPlace& place, const CopyOptions& options) {
   request.path = api::Path(place.path.empty() ? "." : place.path);
   if (!options.user.empty()) request.user = options.user;
   return request;
-}
-
-/// Everything that comes, to standard output; for a person's terminal without control sequences.
-async::Task<Result<std::uint64_t>> print(Context& context, std::unique_ptr<wire::ByteSource> source, bool raw) {
-  Result<std::unique_ptr<StandardStream>> out = StandardStream::open(context.loop, STDOUT_FILENO);
-  if (!out) co_return fail(out.error());
-  const bool clean = context.printer.out().terminal && !raw;
-  Sanitizer sanitizer;
-  std::uint64_t total = 0;
-  for (bool more = true; more;) {
-    Result<std::optional<std::string>> chunk = co_await source->read();
-    if (!chunk) co_return fail(chunk.error());
-    more = chunk->has_value();
-    std::string text = more ? std::move(**chunk) : std::string();
-    total += text.size();
-    if (clean) text = more ? sanitizer.feed(text) : sanitizer.finish();
-    const Result<void> written = co_await (*out)->write(std::as_bytes(std::span(text)));
-    if (written) continue;
-    if (written.error().code == Code::unavailable) end_for_closed_output();
-    co_return fail(written.error(), "standard output");
-  }
-  co_return total;
 }
 
 /// What fails locally says more than the cancelled call that follows from it.
@@ -82,7 +59,7 @@ async::Task<Result<Copied>> receive_file(Context& context, Client& client, CopyP
   async::Task<Result<std::uint64_t>> taking;
   if (to_stream) {
     if (context.printer.out().terminal) progress.finish();
-    taking = print(context, std::move(source), options.raw);
+    taking = print_stream(context, std::move(source), options.raw);
   } else {
     Result<UniqueFd> directory = open_parent(target);
     if (!directory) co_return fail(directory.error());
@@ -121,7 +98,7 @@ async::Task<Result<Copied>> receive_tree(Context& context, Client& client, CopyP
   std::optional<Result<std::uint64_t>> got;
   async::Task<Result<std::uint64_t>> taking;
   if (to_stream) {
-    taking = print(context, std::move(source), true);
+    taking = print_stream(context, std::move(source), true);
   } else {
     if (::mkdir(target.c_str(), 0777) != 0 && errno != EEXIST) co_return fail_errno("make", target.native());
     UniqueFd directory(::open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -1,22 +1,8 @@
 #include "daemon/rpc/relay.hpp"
 
-namespace swarm::rpc {
+#include "protocol/wire/carry.hpp"
 
-async::Task<> carry(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink) {
-  for (;;) {
-    Result<std::optional<std::string>> chunk = co_await source->read();
-    if (!chunk) {
-      sink->fail(chunk.error());
-      co_return;
-    }
-    if (!*chunk) {
-      sink->end();
-      co_return;
-    }
-    const Result<void> sent = co_await sink->write(std::as_bytes(std::span(**chunk)));
-    if (!sent) co_return;  // nobody reads any more; dropping the source tells the sender
-  }
-}
+namespace swarm::rpc {
 
 Result<std::uint32_t> Relay::from_caller(std::uint32_t id) {
   Result<std::unique_ptr<wire::ByteSource>> source = client_.open_source(id);
@@ -24,7 +10,7 @@ Result<std::uint32_t> Relay::from_caller(std::uint32_t id) {
   const std::uint32_t inner = agent_.new_stream_id();
   Result<std::unique_ptr<wire::ByteSink>> sink = agent_.open_sink(inner);
   if (!sink) return fail(sink.error());
-  inputs_.spawn(carry(std::move(*source), std::move(*sink)));
+  inputs_.spawn(wire::carry(std::move(*source), std::move(*sink)));
   return inner;
 }
 
@@ -34,7 +20,7 @@ Result<std::uint32_t> Relay::to_caller(std::uint32_t id) {
   const std::uint32_t inner = agent_.new_stream_id();
   Result<std::unique_ptr<wire::ByteSource>> source = agent_.open_source(inner);
   if (!source) return fail(source.error());
-  outputs_.spawn(carry(std::move(*source), std::move(*sink)));
+  outputs_.spawn(wire::carry(std::move(*source), std::move(*sink)));
   return inner;
 }
 

@@ -7,9 +7,6 @@
 
 namespace swarm::rpc {
 
-/// Carries everything from `source` to `sink`, waiting for whichever is slower; the end, or the failure, goes along.
-async::Task<> carry(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink);
-
 /// The streams of one call that is passed on: a stream of the client's connection for each of the tunnel's. Destroying
 /// it ends them on both sides.
 class Relay {

@@ -8,29 +8,13 @@
 #include "protocol/api/git.hpp"
 #include "protocol/api/git_inner.hpp"
 #include "protocol/core/utf8.hpp"
+#include "protocol/wire/carry.hpp"
 #include "protocol/wire/client.hpp"
 
 namespace swarm::swarms {
 namespace {
 
 constexpr std::string_view kBaseRef = "refs/swarm/base";
-
-/// Carries a pack to the sandbox; the end, or the failure, goes along.
-async::Task<> carry(std::unique_ptr<wire::ByteSource> source, std::unique_ptr<wire::ByteSink> sink) {
-  for (;;) {
-    Result<std::optional<std::string>> chunk = co_await source->read();
-    if (!chunk) {
-      sink->fail(chunk.error());
-      co_return;
-    }
-    if (!*chunk) {
-      sink->end();
-      co_return;
-    }
-    const Result<void> sent = co_await sink->write(std::as_bytes(std::span(**chunk)));
-    if (!sent) co_return;
-  }
-}
 
 bool is_commit_id(std::string_view text) {
   return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -252,7 +236,7 @@ async::Task<Result<void>> Repository::import_pack(std::shared_ptr<wire::Connecti
     sink = std::move(*opened);
   }
   auto call = wire::call(*agentd, api::inside::kGitImport, request);
-  if (sink != nullptr) carrying.spawn(carry(std::move(pack), std::move(sink)));
+  if (sink != nullptr) carrying.spawn(wire::carry(std::move(pack), std::move(sink)));
   const Result<api::GitImportReply> reply = co_await std::move(call);
   if (!reply) co_return fail(reply.error(), "bring the repository in");
   co_return {};

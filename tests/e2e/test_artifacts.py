@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 
-from conftest import wait_until
+from conftest import BUILD, wait_until
 from test_kept_work import PATIENCE, repository, swarm
 
 # Waits; what it does is done here, in its name.
@@ -60,6 +61,12 @@ def test_files_of_agents_outlive_their_sandbox(daemon, tmp_path):
     daemon.ctl("shutdown", "team")
     daemon.ctl("artifact", "get", "--swarm", "team", kept["id"], str(tmp_path / "back"))
     assert (tmp_path / "back").read_bytes() == big
+    # Who reads only the beginning hears no complaint.
+    get = subprocess.Popen([BUILD / "bin/swarmctl", "artifact", "get", "--swarm", "team", kept["id"], "-"], env=daemon.env,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert get.stdout.read(1) == big[:1]
+    get.stdout.close()
+    assert get.stderr.read() == b"" and get.wait(PATIENCE) != 0
     (shelf / kept["sha256"]).write_bytes(b"damaged")
     broken = daemon.ctl("artifact", "get", "--swarm", "team", kept["id"], str(tmp_path / "broken"), check=False)
     assert broken.returncode != 0 and "damaged" in broken.stderr
